@@ -1,0 +1,86 @@
+"""OpenStack chores for people who use CSC's Pouta clouds from Python.
+
+    import pouta
+
+    conn = pouta.connect()
+    server = pouta.servers.launch(conn, "web", image="Ubuntu-24.04", flavor="standard.small",
+                                  ssh_from="my-ip", floating_ip=True)
+    print(pouta.servers.ssh_command(conn, server))
+
+`connect` returns openstacksdk's own Connection; each helper module takes it first, and returns
+openstacksdk's own resources.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pouta.errors import (
+    Ambiguous,
+    AuthenticationError,
+    ConfigurationError,
+    Failed,
+    InvalidInput,
+    NotFound,
+    PoutaError,
+    QuotaExceeded,
+    Refused,
+    TimedOut,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from pouta import (
+        flavors,
+        floating_ips,
+        identity,
+        images,
+        keypairs,
+        networks,
+        practice,
+        security_groups,
+        servers,
+        volumes,
+    )
+    from pouta.connection import connect
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Ambiguous",
+    "AuthenticationError",
+    "ConfigurationError",
+    "Failed",
+    "InvalidInput",
+    "NotFound",
+    "PoutaError",
+    "QuotaExceeded",
+    "Refused",
+    "TimedOut",
+    "Unreachable",
+    "connect",
+    "flavors",
+    "floating_ips",
+    "identity",
+    "images",
+    "keypairs",
+    "networks",
+    "practice",
+    "security_groups",
+    "servers",
+    "volumes",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a helper module, and with it openstacksdk, when it is first used."""
+    if name == "connect":
+        return importlib.import_module("pouta.connection").connect
+    if name in __all__:
+        return importlib.import_module(f"pouta.{name}")
+    raise AttributeError(f"module 'pouta' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,92 @@
+"""A name, an ID or a resource becomes a resource; the closest names when it does not."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from pouta.errors import Ambiguous, InvalidInput, NotFound, listed
+from pouta.kinds import Kind, id_of, name_of
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+R = TypeVar("R")
+
+
+def one(conn: Connection, kind: Kind[R], wanted: str | R) -> R:
+    """The one thing of this kind that `wanted` names.
+
+    A resource is taken as it is. A name costs one request (openstacksdk's own `find_…` asks for it
+    as an ID first, and gets a 404), an ID one.
+
+    Raises NotFound with the closest names, Ambiguous with the IDs when several have the name, and
+    InvalidInput for what is no name at all.
+    """
+    from openstack.exceptions import NotFoundException
+
+    if not isinstance(wanted, str):
+        return _resource(kind, wanted)
+    if not wanted.strip():
+        raise InvalidInput(f"Which {kind.noun}? The name is empty.")
+    if is_id(wanted) and kind.named_by:
+        try:
+            return kind.get(conn, wanted)
+        except NotFoundException:
+            pass
+    if kind.named_by:
+        return pick(kind.noun, wanted, [*kind.named(conn, wanted)], conn, kind)
+    return pick(kind.noun, wanted, [*kind.list(conn)])
+
+
+def pick(
+    noun: str,
+    wanted: str,
+    among: list[R],
+    conn: Connection | None = None,
+    kind: Kind[R] | None = None,
+) -> R:
+    """The one of `among` with that name or ID; `conn` and `kind` list all for the closest names."""
+    matches = [thing for thing in among if wanted in (name_of(thing), id_of(thing))]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise Ambiguous(
+            f"{len(matches)} {noun}s are called '{wanted}': {listed(map(id_of, matches))}.",
+            hint="Give the ID of the one that you mean.",
+            resource=matches,
+        )
+    everything = [*kind.list(conn)] if conn and kind else among
+    raise NotFound(f"No {noun} '{wanted}' in this project.", hint=closest(wanted, everything))
+
+
+def closest(wanted: str, among: list[Any]) -> str:
+    """A hint with the names that look most like `wanted`."""
+    names = sorted({name_of(thing) for thing in among} - {""})
+    by_fold = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(wanted.casefold(), [*by_fold], n=3, cutoff=0.5)
+    if near:
+        return f"Closest: {listed(by_fold[name] for name in near)}."
+    return f"There are: {listed(names[:10])}." if names else "There are none."
+
+
+def is_id(word: str) -> bool:
+    """Whether this is a UUID, as most OpenStack IDs are."""
+    try:
+        return UUID(word).hex == word.replace("-", "").lower()
+    except ValueError:
+        return False
+
+
+def _resource(kind: Kind[R], wanted: Any) -> R:
+    key = getattr(wanted, "resource_key", None)
+    ours = getattr(wanted, "id", None)
+    if not ours or not isinstance(ours, str):
+        raise InvalidInput(
+            f"A {kind.noun} is given by its name, its ID or as a resource, not by {wanted!r:.80}."
+        )
+    expected = {"ip": "floatingip"}.get(kind.verb, kind.verb)
+    if key and key != expected:
+        raise InvalidInput(f"Expected a {kind.noun}, got the {key} '{name_of(wanted)}'.")
+    return wanted  # type: ignore[no-any-return]

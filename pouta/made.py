@@ -1,0 +1,237 @@
+"""What a chore has made so far, each thing once, and how all of it is taken back.
+
+Nova, Cinder and Neutron have no token that makes a create safe to repeat. So each create carries a
+mark. When an answer is lost, the mark tells whether the thing was made; only if not is it asked for
+again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pouta import concurrently, waiting
+from pouta.errors import (
+    Leftover,
+    PoutaError,
+    TimedOut,
+    is_busy,
+    is_passing,
+    retry_after,
+    status_of,
+    what_the_cloud_said,
+)
+from pouta.kinds import Kind, id_of, name_of
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+R = TypeVar("R")
+
+TRIES = 3
+LOOK_FOR = 8.0  # seconds in which a create whose answer was lost must show up
+REMOVE_WITHIN = 300.0  # seconds
+
+
+@dataclass
+class Creation:
+    """One create: noted before it is asked for, so that it can be found whatever happens."""
+
+    kind: Kind[Any]
+    mark: str
+    name: str
+    things: list[Any] = field(default_factory=list)
+    sure: bool = False  # whether `things` is all that it made
+
+
+class Made:
+    """What one call has made so far.
+
+    Used as a block. When the block fails, all that it made is removed, last first; what could not
+    be removed is listed in the exception's `leftovers`. A TimedOut removes nothing: the cloud may
+    be a moment away from done.
+    """
+
+    def __init__(self, conn: Connection, *, tags: Sequence[str] = ()) -> None:
+        self.conn = conn
+        self.tags = tags
+        self.call = secrets.token_hex(6)
+        self.creations: list[Creation] = []
+        self._numbers = itertools.count(1)
+
+    def create(self, kind: Kind[R], **attributes: Any) -> R:
+        """Make one thing, exactly once."""
+        return self._create(kind, attributes, 1)[0]
+
+    def create_many(self, kind: Kind[R], count: int, **attributes: Any) -> Sequence[R]:
+        """Make `count` things by the one request that `attributes` describe, exactly once.
+
+        The answer of such a request names only the first; the mark finds the others.
+        """
+        return self._create(kind, attributes, count)
+
+    def _create(self, kind: Kind[R], attributes: dict[str, Any], count: int) -> Sequence[R]:
+        mark = f"{self.call}-{next(self._numbers)}"
+        creation = Creation(kind, mark, attributes.get("name") or "")
+        self.creations.append(creation)
+        attributes = kind.noted(attributes, mark, self.tags)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                creation.things = [kind.create(self.conn, **attributes)]
+                creation.sure = tries_left == TRIES - 1 and count == 1
+            except Exception as error:
+                if not is_passing(error):
+                    self.creations.remove(creation)  # refused: nothing was made
+                    raise
+                creation.things = self._look_for(creation, max(LOOK_FOR, retry_after(error)))
+                if not creation.things and not tries_left:
+                    raise
+            if creation.things:
+                break
+        if count > 1:
+            creation.things = [*kind.marked(self.conn, mark)]
+        return creation.things
+
+    def _look_for(self, creation: Creation, seconds: float) -> list[Any]:
+        """What a create with a lost answer made, or nothing once `seconds` have passed."""
+        found: Sequence[Any] = ()
+
+        def look() -> Sequence[bool]:
+            nonlocal found
+            found = creation.kind.marked(self.conn, creation.mark)
+            return [bool(found)]
+
+        try:
+            waiting.until(
+                f"{creation.kind.noun} '{creation.name}': whether it was made",
+                look,
+                bool,
+                timeout=seconds,
+            )
+        except TimedOut as nothing_found:
+            if nothing_found.__cause__:  # nobody answered: neither made nor not made is known
+                raise nothing_found.__cause__ from None
+        return [*found]
+
+    def undo(self) -> list[Leftover]:
+        """Remove all that was made, last first, and return what stays behind."""
+        left: list[Leftover] = []
+        for creation in reversed(self.creations):
+            try:
+                if not creation.things:  # interrupted before the answer came
+                    creation.things = self._look_for(creation, LOOK_FOR)
+                elif not creation.sure:
+                    creation.things = [*creation.kind.marked(self.conn, creation.mark)]
+                left += remove(self.conn, creation.kind, creation.things)
+            except Exception as error:  # noqa: BLE001 - the others must still be removed
+                why = what_the_cloud_said(error)
+                left += [_leftover(creation.kind, thing, why) for thing in creation.things] or [
+                    Leftover(creation.kind.noun, "of unknown ID", creation.name, why)
+                ]
+        return left
+
+    def __enter__(self) -> Made:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._remove_duplicates()
+        elif not isinstance(error, TimedOut):
+            _tell(error, self.undo(), bool(self.creations))
+
+    def _remove_duplicates(self) -> None:
+        """A create that was asked for again may have been on its way all along."""
+        for creation in self.creations:
+            if not creation.sure and len(creation.things) == 1:
+                ours = id_of(creation.things[0])
+                twins = creation.kind.marked(self.conn, creation.mark)
+                remove(self.conn, creation.kind, [twin for twin in twins if id_of(twin) != ours])
+
+
+def remove(
+    conn: Connection,
+    kind: Kind[R],
+    things: Iterable[R],
+    *,
+    timeout: float = REMOVE_WITHIN,
+    delete: Callable[[str], None] | None = None,
+) -> list[Leftover]:
+    """Delete things of one kind, all at once, see that they are gone, and return what is not.
+
+    What is busy (a volume whose server is only just gone) is asked for again until `timeout`
+    seconds have passed. `delete` replaces the kind's own way to delete one by its ID.
+    """
+    waiting_for = {id_of(thing): thing for thing in things}
+    refusals: dict[str, str] = {}
+    ask = delete or (lambda id: kind.delete(conn, id))
+
+    def try_to_delete(id: str) -> Exception | None:
+        try:
+            ask(id)
+        except Exception as error:  # noqa: BLE001 - each thing has its own outcome
+            return error
+        return None
+
+    to_ask = [*waiting_for]
+
+    def ask_for_deletes() -> None:
+        nonlocal to_ask
+        answers = zip(to_ask, concurrently.each(try_to_delete, to_ask), strict=True)
+        to_ask = []
+        for id, error in answers:
+            if error is None or status_of(error) == 404:
+                refusals.pop(id, None)
+                if kind.vanishes:
+                    del waiting_for[id]
+                continue
+            refusals[id] = what_the_cloud_said(error)
+            if is_busy(error) or is_passing(error):
+                to_ask.append(id)
+
+    def still_there() -> Sequence[R]:
+        ask_for_deletes()
+        if kind.vanishes:
+            return [waiting_for[id] for id in to_ask]
+        present = kind.present(conn, waiting_for)
+        for id in {*waiting_for} - {*map(id_of, present)}:
+            del waiting_for[id]
+            refusals.pop(id, None)
+        return present
+
+    def cannot_go(thing: R) -> bool:
+        id = id_of(thing)
+        return (id in refusals and id not in to_ask) or "error_del" in waiting.state(thing)
+
+    ask_for_deletes()
+    if waiting_for and (to_ask or not kind.vanishes):
+        what = f"{kind.noun}{'s' if len(waiting_for) > 1 else ''} deleted"
+        try:
+            waiting.until(what, still_there, cannot_go, timeout=timeout)
+        except TimedOut:
+            pass  # what is still there is told below
+    return [_leftover(kind, thing, refusals.get(id, "")) for id, thing in waiting_for.items()]
+
+
+def _tell(error: BaseException, left: list[Leftover], something_was_made: bool) -> None:
+    if isinstance(error, PoutaError):
+        error.leftovers = [*error.leftovers, *left]
+        return
+    error.leftovers = left  # type: ignore[attr-defined]  # `explain` carries it over
+    if something_was_made:
+        left_behind = "; ".join(map(str, left))
+        error.add_note(
+            f"pouta: left behind: {left_behind}." if left else "pouta: what was made is removed."
+        )
+
+
+def _leftover(kind: Kind[R], thing: R, reason: str) -> Leftover:
+    return Leftover(kind.noun, id_of(thing), name_of(thing), reason)

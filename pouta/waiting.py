@@ -1,0 +1,92 @@
+"""The one place that polls and sleeps."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pouta import progress
+from pouta.errors import TimedOut, is_passing, retry_after
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The pauses between looks, in seconds: short at first, for what is quick; then longer.
+
+    Half a second is the shortest, so no wait asks more than twice a second.
+    """
+
+    first: float = 0.5
+    growth: float = 1.15
+    longest: float = 5.0
+
+    def pauses(self) -> Iterator[float]:
+        pause = self.first
+        while True:
+            yield pause
+            pause = min(pause * self.growth, self.longest)
+
+
+def state(thing: Any) -> str:
+    """What a server, volume, … is doing, for the progress line."""
+    doing = getattr(thing, "task_state", None)
+    return str(getattr(thing, "status", "")) + (f" ({doing})" if doing else "")
+
+
+def until(
+    what: str,
+    look: Callable[[], Sequence[R]],
+    done: Callable[[R], bool],
+    *,
+    timeout: float,
+    hint: str = "",
+    pace: Pace | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Sequence[R]:
+    """Look until everything that `look` returns is `done`, and return what was seen then.
+
+    `look` makes one request, however many things it returns; waiting for things to vanish is
+    waiting until it returns none. A look that gets no answer, 429 or 5xx is made again at the next
+    turn: a cloud that restarts is not a reason to lose what it is building.
+
+    Raises TimedOut after `timeout` seconds, with what was last seen as its `resource`. Any other
+    exception of `look` or `done` ends the wait.
+    """
+    end = clock() + timeout
+    seen: Sequence[R] = ()
+    trouble: Exception | None = None
+    with progress.task(what) as report:
+        for pause in (pace or Pace()).pauses():
+            sleep(max(0.0, min(max(pause, retry_after(trouble) if trouble else 0), end - clock())))
+            try:
+                seen, trouble = look(), None
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                trouble = error
+            else:
+                ready = [*map(done, seen)]
+                report(sum(ready), len(ready), _summary(seen))
+                if all(ready):
+                    return seen
+            if clock() >= end:
+                break
+    now = _summary(seen) or ("no answer from the cloud" if trouble else "nothing to be seen")
+    raise TimedOut(
+        f"{what}: not there after {timeout:g} s (now: {now}). Nothing was undone.",
+        hint=hint,
+        resource=seen[0] if len(seen) == 1 else seen,
+    ) from trouble
+
+
+def _summary(seen: Sequence[object]) -> str:
+    states = Counter(map(state, seen))
+    if len(seen) == 1:
+        return next(iter(states))
+    return ", ".join(f"{count} {name}" for name, count in states.most_common())
