@@ -1,0 +1,282 @@
+"""Starts, stops and describes a practice cloud from the user's side."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ..errors import Failed, InvalidInput, NotFound, Refused
+from . import installation
+from .folder import ADMIN, HOST, MEMBER, PROJECT, QUOTAS, REGION, Folder, write_private
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+SERVICES = Path(__file__).with_name("services") / "__main__.py"
+STOP_SECONDS = 30
+CLOUDS = {"practice": (MEMBER, PROJECT), "practice-admin": (ADMIN, ADMIN)}
+
+
+@dataclass(frozen=True)
+class Status:
+    """What there is to know of a practice cloud."""
+
+    directory: Path
+    running: bool
+    phase: str
+    quotas: str
+    latest: bool
+    urls: Mapping[str, str]
+    processes: Mapping[str, int]
+
+
+def say(sentence: str) -> None:
+    """Tell how a start goes, where somebody looks."""
+    if sys.stderr.isatty():
+        sys.stderr.write(sentence + "\n")
+
+
+def start(
+    folder: Folder,
+    *,
+    quotas: str | None = None,
+    latest: bool | None = None,
+    port_base: int | None = None,
+    owned: bool = False,
+) -> bool:
+    """Bring the cloud up as asked. False: it was running so already."""
+    if quotas is not None and quotas not in QUOTAS:
+        raise InvalidInput(f"Quotas are {' or '.join(QUOTAS)}, not {quotas!r}.")
+    interpreter = installation.python(say)
+    folder.create()
+    with folder.one_at_a_time():
+        check_versions(folder)
+        wanted = wanted_settings(folder, quotas, latest, port_base)
+        if folder.is_running:
+            settings = folder.settings
+            if folder.state.get("phase") == "ready" and wanted.items() <= settings.items():
+                return False
+            say("Restarting with other settings.")
+            stop_running(folder)
+        elif not folder.prepared.exists():
+            clear(folder)
+        folder.remember(**wanted)
+        launch(folder, interpreter, owned)
+        write_clouds_yaml(folder)
+    return True
+
+
+def wanted_settings(
+    folder: Folder, quotas: str | None, latest: bool | None, port_base: int | None
+) -> dict[str, Any]:
+    """The settings that were asked for in so many words."""
+    wanted: dict[str, Any] = {}
+    if quotas is not None:
+        wanted["quotas"] = quotas
+    if latest is not None:
+        wanted["latest"] = latest
+    if port_base is not None:
+        from .folder import APIS
+
+        wanted["ports"] = {api: port_base + place for place, api in enumerate(APIS)}
+    return wanted
+
+
+def check_versions(folder: Folder) -> None:
+    """Databases of another release are not touched."""
+    made_by = folder.settings.get("versions")
+    if made_by is None:
+        folder.remember(versions=installation.identity())
+    elif made_by != installation.identity() and folder.prepared.exists():
+        raise Refused(
+            f"The practice cloud in {folder.path} was made by another version of pouta.",
+            hint="To begin afresh, losing what is in it: python -m pouta.practice reset",
+        )
+
+
+def clear(folder: Folder) -> None:
+    """Remove what a first start that did not come to its end has left."""
+    for part in folder.path.iterdir():
+        if part.is_dir() and part not in (folder.logs,):
+            shutil.rmtree(part)
+    folder.create()
+
+
+def launch(folder: Folder, interpreter: Path, owned: bool) -> None:
+    """Start the supervisor, and follow its report to the end."""
+    reading, writing = os.pipe()
+    command = [str(interpreter), str(SERVICES), str(folder.path), "--report", str(writing)]
+    if owned:
+        command += ["--owner", str(os.getpid())]
+    log = os.open(folder.logs / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(reading) as report:
+        try:
+            supervisor = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=folder.path,
+                env=service_environment(),
+                start_new_session=True,
+                pass_fds=(writing,),
+            )
+        finally:
+            os.close(writing)
+            os.close(log)
+        try:
+            follow(folder, report)
+        except BaseException:
+            supervisor.terminate()
+            supervisor.wait()
+            raise
+    # A child that outlives us must not be waited for, nor be warned about.
+    supervisor.returncode = 0
+
+
+def service_environment() -> dict[str, str]:
+    """As little of the user's environment as the services need."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "TZ") if name in os.environ}
+    return kept | {
+        "LANG": "C.UTF-8",
+        "MALLOC_ARENA_MAX": "2",
+        "PYTHONWARNINGS": "ignore",
+        "no_proxy": HOST,
+    }
+
+
+def follow(folder: Folder, report: IO[str]) -> None:
+    """Show how the start goes; return when every API answers."""
+    for line in report:
+        news = json.loads(line)
+        if "phase" in news:
+            say(f"{news['phase']} …")
+        elif "ready" in news:
+            return
+        else:
+            raise Failed(f"The practice cloud did not start. {news['failed']}")
+    raise Failed(
+        "The practice cloud did not start.", hint=f"See {folder.logs / 'supervisor.log'}."
+    )
+
+
+def write_clouds_yaml(folder: Folder) -> None:
+    """Both logins, as openstacksdk reads them."""
+    lines = ["clouds:"]
+    for name, (user, project) in CLOUDS.items():
+        lines.append(f"  {name}:")
+        lines.append("    auth:")
+        lines += [f"      {key}: {json.dumps(value)}" for key, value in
+                  login(folder, user, project).items()]
+        lines.append(f"    region_name: {REGION}")
+        lines.append("    interface: public")
+        lines.append('    identity_api_version: "3"')
+    write_private(folder.clouds_yaml, "\n".join(lines) + "\n")
+
+
+def login(folder: Folder, user: str, project: str) -> dict[str, str]:
+    """How a user logs in."""
+    return {
+        "auth_url": folder.url("identity", "/v3"),
+        "username": user,
+        "password": folder.password(user),
+        "project_name": project,
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+    }
+
+
+@contextmanager
+def connect(folder: Folder, cloud: str = "practice") -> Iterator[Connection]:
+    """A connection to a cloud of the folder's clouds.yaml."""
+    import openstack
+
+    connection = openstack.connect(
+        load_yaml_config=False,
+        load_envvars=False,
+        auth=login(folder, *CLOUDS[cloud]),
+        region_name=REGION,
+        interface="public",
+        identity_api_version="3",
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def stop(folder: Folder) -> bool:
+    """Stop the cloud, and return when all of it is down."""
+    if not folder.path.exists():
+        return False
+    with folder.one_at_a_time():
+        if not folder.is_running:
+            return False
+        stop_running(folder)
+    return True
+
+
+def stop_running(folder: Folder) -> None:
+    """Ask the supervisor to end; insist if it does not."""
+    pid = folder.state["pid"]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
+            if not folder.is_running:
+                return
+            time.sleep(0.05)
+    raise Failed(f"The practice cloud in {folder.path} does not stop.")
+
+
+def status(folder: Folder) -> Status:
+    """How the cloud is."""
+    running = folder.is_running
+    state, settings = folder.state, folder.settings
+    return Status(
+        directory=folder.path,
+        running=running,
+        phase=state.get("phase", "") if running else "stopped",
+        quotas=settings["quotas"],
+        latest=settings["latest"],
+        urls={api: f"http://{HOST}:{port}" for api, port in settings["ports"].items()},
+        processes=state.get("processes", {}) if running else {},
+    )
+
+
+def reset(folder: Folder) -> None:
+    """Delete the folder, having made sure that it is one of ours."""
+    if not folder.path.exists():
+        return
+    if not (folder.path / "settings.json").exists():
+        raise Refused(f"{folder.path} does not hold a practice cloud; nothing was deleted.")
+    stop(folder)
+    shutil.rmtree(folder.path)
+
+
+def exports(folder: Folder) -> dict[str, str]:
+    """The variables that let any OpenStack program log in."""
+    if not folder.clouds_yaml.exists():
+        raise NotFound(
+            f"There is no practice cloud in {folder.path}.",
+            hint="To make one: python -m pouta.practice start",
+        )
+    found = {f"OS_{key.upper()}": value for key, value in login(folder, MEMBER, PROJECT).items()}
+    return found | {
+        "OS_REGION_NAME": REGION,
+        "OS_INTERFACE": "public",
+        "OS_IDENTITY_API_VERSION": "3",
+    }

@@ -1,0 +1,1 @@
+"""What runs in the services' own environment: supervisor, configuration, stand-ins for hardware."""

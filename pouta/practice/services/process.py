@@ -1,0 +1,92 @@
+"""What each forked process does: its own log, its own ports, its own end."""
+
+import ctypes
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+
+from . import supervisor
+
+PR_SET_PDEATHSIG = 1
+THREADS = 16
+LARGEST_BODY = 2**40
+
+
+def run(name, parent):
+    """Be the process of that name. Never returns."""
+    try:
+        become(name, parent)
+        if name == "readiness":
+            from . import readiness
+
+            readiness.wait(parent.folder, parent.first_time, parent.report)
+        else:
+            serve(name, parent)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def in_a_child(function, *args):
+    """Call a function in a forked process of its own."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            function(*args)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    if os.waitpid(pid, 0)[1] != 0:
+        raise RuntimeError(f"{function.__name__} failed")
+
+
+def become(name, parent):
+    """Let go of the supervisor's things, and die with it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent.folder.state["pid"]:
+        os._exit(1)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent.selector.close()
+    if name != "readiness":
+        parent.report.close()
+    log = os.open(parent.log(name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    if os.fstat(log).st_size > supervisor.LARGEST_LOG:
+        os.truncate(log, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    mine = supervisor.PROCESSES.get(name, ())
+    for api, listening in parent.sockets.items():
+        if api not in mine:
+            listening.close()
+
+
+def serve(name, parent):
+    """Answer on the sockets of this process, with threads."""
+    module = importlib.import_module(f".{name}", __package__)
+    applications = module.applications(parent.folder, parent.first_time)
+    import waitress
+
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    servers = [
+        waitress.create_server(
+            application,
+            sockets=[parent.sockets[api]],
+            threads=THREADS,
+            connection_limit=1000,
+            max_request_body_size=LARGEST_BODY,
+            clear_untrusted_proxy_headers=True,
+        )
+        for api, application in applications.items()
+    ]
+    for server in servers[1:]:
+        threading.Thread(target=server.run, daemon=True).start()
+    servers[0].run()

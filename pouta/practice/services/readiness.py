@@ -1,0 +1,31 @@
+"""Waits until every API answers, and the first time furnishes the cloud."""
+
+import http.client
+
+from . import supervisor
+
+SECONDS = 180
+
+
+def wait(folder, first_time, report):
+    """Return when all is ready. The sockets are bound already, so a request just waits."""
+    if first_time:
+        from . import seeding
+
+        report.say(phase="Making databases, flavors, images and networks")
+        seeding.seed(folder)
+    if first_time or folder.settings.get("quotas_set") != folder.settings["quotas"]:
+        from . import seeding
+
+        seeding.set_volume_quotas(folder)
+        folder.remember(quotas_set=folder.settings["quotas"])
+    for apis in supervisor.PROCESSES.values():
+        for api in apis:
+            report.say(phase=f"Waiting for {api}")
+            host, port = "127.0.0.1", folder.settings["ports"][api]
+            connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
+            connection.request("GET", "/")
+            status = connection.getresponse().status
+            connection.close()
+            if status >= 500:
+                raise RuntimeError(f"{api} answers {status}")
