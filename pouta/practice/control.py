@@ -115,7 +115,8 @@ def clear(folder: Folder) -> None:
 def launch(folder: Folder, interpreter: Path, owned: bool) -> None:
     """Start the supervisor, and follow its report to the end."""
     reading, writing = os.pipe()
-    command = [str(interpreter), str(SERVICES), str(folder.path), "--report", str(writing)]
+    command = [str(interpreter), str(SERVICES), "supervisor", str(folder.path)]
+    command += ["--report", str(writing)]
     if owned:
         command += ["--owner", str(os.getpid())]
     log = os.open(folder.logs / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -1,9 +1,10 @@
-"""Where the services' own Python enters: `python services/__main__.py FOLDER …`.
+"""Where the services' own Python enters: `python services/__main__.py MODULE ARGUMENT…`.
 
 The packages `pouta` and `pouta.practice` are made by hand, empty, so that modules keep their
 names here without their own `__init__` being run and without the user's packages coming along.
 """
 
+import importlib
 import sys
 import types
 from pathlib import Path
@@ -26,6 +27,5 @@ def name_packages():
 
 if __name__ == "__main__":
     name_packages()
-    from pouta.practice.services.supervisor import main
-
-    sys.exit(main())
+    module = importlib.import_module(f"pouta.practice.services.{sys.argv.pop(1)}")
+    sys.exit(module.main())

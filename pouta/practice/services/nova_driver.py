@@ -42,6 +42,9 @@ class PracticeDriver(fake.FakeDriverWithoutFakeNodes):
                 instance.name, instance.power_state, instance.uuid
             )
 
+    def default_root_device_name(self, instance, image_meta, root_bdm):
+        return "/dev/vda"
+
     def get_info(self, instance, use_cache=True):
         known = self.instances.get(instance.uuid)
         if known is None:

@@ -72,6 +72,8 @@ def become(name, parent):
 def serve(name, parent):
     """Answer on the sockets of this process, with threads."""
     module = importlib.import_module(f".{name}", __package__)
+    if hasattr(module, "replace_process"):
+        module.replace_process(parent.folder, parent.sockets, parent.hold)
     applications = module.applications(parent.folder, parent.first_time)
     import waitress
 

@@ -21,6 +21,7 @@ PROCESSES = {
     "nova": ("compute",),
     "cinder": ("volume",),
     "glance": ("image",),
+    "swift": ("object_store", "swift_account", "swift_container", "swift_object"),
 }
 #: Imported once, before forking, so that the processes share their memory.
 SHARED_IMPORTS = (
@@ -68,7 +69,7 @@ def main():
         report.failed("Another supervisor holds this folder.")
         return 1
     try:
-        return Supervisor(folder, report, options.owner).run()
+        return Supervisor(folder, report, options.owner, hold).run()
     except Exception as error:
         report.failed(f"{type(error).__name__}: {error}")
         raise
@@ -115,8 +116,9 @@ class Child:
 class Supervisor:
     """Binds the ports, forks, restarts what dies, stops all."""
 
-    def __init__(self, folder, report, owner):
+    def __init__(self, folder, report, owner, hold):
         self.folder = folder
+        self.hold = hold
         self.report = report
         self.owner = owner
         self.sockets = {}
