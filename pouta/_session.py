@@ -34,16 +34,17 @@ class SafeRetry(Retry):
 class Adapter(session.TCPKeepAliveAdapter):
     """Gives up on an address that does not take the connection well before the answer is due."""
 
-    def send(self, request: Any, *args: Any, timeout: Any = None, **kwargs: Any) -> Any:
+    def send(self, *args: Any, **kwargs: Any) -> Any:
+        timeout = kwargs.get("timeout")
         if isinstance(timeout, int | float):
-            timeout = (min(CONNECT_TIMEOUT, timeout), timeout)
-        return super().send(request, *args, timeout=timeout, **kwargs)
+            kwargs["timeout"] = (min(CONNECT_TIMEOUT, timeout), timeout)
+        return super().send(*args, **kwargs)
 
 
 class Session(session.Session):
     """keystoneauth's session over our adapter."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, auth: Any = None, **kwargs: Any) -> None:
         retry = SafeRetry(
             connect=3,
             read=2,
@@ -55,4 +56,4 @@ class Session(session.Session):
         http = requests.Session()
         for scheme in ("http://", "https://"):
             http.mount(scheme, Adapter(max_retries=retry, pool_maxsize=POOL))
-        super().__init__(*args, session=http, **kwargs)
+        super().__init__(auth, session=http, **kwargs)

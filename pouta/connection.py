@@ -39,10 +39,11 @@ Ways to log in:
 # An application credential belongs to one user and one project; Keystone refuses it when the
 # request names any of these as well.
 SCOPE = (
-    "username user_id user_domain_id user_domain_name project_id project_name project_domain_id "
-    "project_domain_name tenant_id tenant_name domain_id domain_name default_domain "
-    "default_domain_id default_domain_name password system_scope trust_id"
-).split()
+    *("project_id", "project_name", "project_domain_id", "project_domain_name"),
+    *("tenant_id", "tenant_name", "domain_id", "domain_name", "system_scope", "trust_id"),
+    *("default_domain", "default_domain_id", "default_domain_name", "password"),
+)
+USER = ("username", "user_id", "user_domain_id", "user_domain_name")
 
 
 def connect(
@@ -119,9 +120,9 @@ def _from_variables(
     if not settings.get("auth_url"):
         raise ConfigurationError(f"There is no OS_AUTH_URL in {where}.", hint=WAYS_TO_LOG_IN)
     if "application_credential_id" in settings or "application_credential_name" in settings:
-        by_name = "application_credential_id" not in settings
-        owner = {key for key in SCOPE if key.startswith(("user", "default_domain"))}
-        for key in {*SCOPE} - (owner if by_name else set()):
+        # Only a credential given by its name needs to know whose it is.
+        by_id = "application_credential_id" in settings
+        for key in (*SCOPE, *(USER if by_id else ())):
             settings.pop(key, None)
         settings["auth_type"] = "v3applicationcredential"
     return _complete(_config([], []), settings | options, password)
@@ -135,7 +136,6 @@ def _complete(
         settings.setdefault("project_id", None)  # else the file's ID would win over the name
     if password:
         settings["password"] = password
-    # keystoneauth reads these as "no setting at all"; then the plug-in lists its own defaults.
     known = config.get_one(validate=False, **settings).config
     auth = known.get("auth", {})
     auth_url = auth.get("auth_url") or ""
@@ -147,7 +147,7 @@ def _complete(
     if not known.get("api_timeout"):
         settings["api_timeout"] = API_TIMEOUT
     if known.get("verify") is False or known.get("insecure"):
-        progress.say("TLS certificates are not verified: anybody on the way can read your password.")
+        progress.say("TLS is not verified: anybody on the way can read your password.")
     return config.get_one(**settings)
 
 
@@ -171,7 +171,8 @@ def _search(stem: str) -> list[str]:
     """Where a clouds or secure file may lie. openstacksdk fixes its current directory at import."""
     from openstack.config import loader
 
-    named = os.environ.get({"clouds": "OS_CLIENT_CONFIG_FILE", "secure": "OS_CLIENT_SECURE_FILE"}[stem])
+    variable = {"clouds": "OS_CLIENT_CONFIG_FILE", "secure": "OS_CLIENT_SECURE_FILE"}[stem]
+    named = os.environ.get(variable)
     folders = [Path.cwd(), *map(Path, loader.CONFIG_SEARCH_PATH[1:])]
     files = [folder / f"{stem}{end}" for folder in folders for end in (".yaml", ".yml", ".json")]
     return [*([named] if named else []), *map(str, files)]
@@ -208,8 +209,10 @@ def _only_cloud(config: OpenStackConfig) -> str:
 def _check_known(config: OpenStackConfig, name: str) -> None:
     names = _names(config)
     if name not in names:
-        there = f"{config.config_filename} has {listed(names)}" if names else (
-            f"there is no clouds.yaml in {', '.join(_clouds_folders())}"
+        there = (
+            f"{config.config_filename} has {listed(names)}"
+            if names
+            else (f"there is no clouds.yaml in {', '.join(_clouds_folders())}")
         )
         raise ConfigurationError(f"No cloud '{name}': {there}.", hint=WAYS_TO_LOG_IN)
 
@@ -265,7 +268,8 @@ def _login_failure(error: Exception, region: CloudRegion) -> PoutaError:
         return explained
     if status_of(error) == 404:
         return ConfigurationError(
-            f"There is no Keystone at {url}.", hint="Its address ends in /v3, as in the openrc file."
+            f"There is no Keystone at {url}.",
+            hint="Its address ends in /v3, as in the openrc file.",
         )
     if status_of(error) != 401:
         return explained

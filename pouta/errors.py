@@ -1,16 +1,16 @@
 """What can go wrong, in words; and the one place where an SDK exception becomes ours.
 
-    PoutaError
-    ├── ConfigurationError   no way to log in was found, or a file cannot be read
-    ├── AuthenticationError  the cloud did not let us in
-    ├── InvalidInput         an argument cannot be right; nothing was asked of the cloud
-    ├── NotFound             no such thing in this project
-    ├── Ambiguous            several things have that name
-    ├── Refused              the cloud, or a guard of pouta, said no; nothing was changed
-    ├── QuotaExceeded        the project's quota does not allow it
-    ├── Failed               the cloud tried, and it went wrong
-    ├── TimedOut             we stopped waiting; the cloud may still be at work, nothing was undone
-    └── Unreachable          no answer came
+PoutaError
+├── ConfigurationError   no way to log in was found, or a file cannot be read
+├── AuthenticationError  the cloud did not let us in
+├── InvalidInput         an argument cannot be right; nothing was asked of the cloud
+├── NotFound             no such thing in this project
+├── Ambiguous            several things have that name
+├── Refused              the cloud, or a guard of pouta, said no; nothing was changed
+├── QuotaExceeded        the project's quota does not allow it
+├── Failed               the cloud tried, and it went wrong
+├── TimedOut             we stopped waiting; the cloud may still be at work, nothing was undone
+└── Unreachable          no answer came
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def is_passing(error: BaseException) -> bool:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether the thing was in the middle of something else: 409, or Cinder's 400 about a status."""
+    """Whether the thing was busy with something else: 409, or Cinder's 400 about a status."""
     status = status_of(error)
     return status == 409 or (status == 400 and "status" in what_the_cloud_said(error).lower())
 
@@ -208,7 +208,7 @@ def _meaning(error: Exception, said: str) -> tuple[type[PoutaError], str]:
             "own, name its file in OS_CACERT; do not switch verification off."
         )
     if isinstance(error, keystone.ConnectionError):
-        return Unreachable, "Is the address right, and is this machine on the network (ePouta: VPN)?"
+        return Unreachable, "Is the address right, and this machine on the network (ePouta: VPN)?"
     if isinstance(error, keystone.EndpointNotFound | sdk.EndpointNotFound):
         return NotFound, "This cloud offers no such service to this project."
     status = status_of(error)
@@ -224,9 +224,9 @@ def _meaning(error: Exception, said: str) -> tuple[type[PoutaError], str]:
     if status == 404:
         return NotFound, ""
     if status == 409:
-        return Refused, "It is in the middle of something else, or in use; look at it and try again."
+        return Refused, "It is busy with something else, or in use; look at it and try again."
     if status and status >= 500:
-        return Failed, "The fault is the cloud's: try again, and tell servicedesk@csc.fi if it stays."
+        return Failed, "The fault is the cloud's: try again; if it stays, servicedesk@csc.fi."
     return Refused, ""
 
 
@@ -239,9 +239,7 @@ def _sentence(text: object) -> str:
         pass
     else:
         while isinstance(wrapped, dict) and wrapped:
-            wrapped = next((wrapped[key] for key in ("message", "error") if key in wrapped), None) or (
-                next(iter(wrapped.values()))
-            )
+            wrapped = wrapped.get("message") or next(iter(wrapped.values()))
         words = str(wrapped)
     return " ".join(words.split()).rstrip(".") + "."
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -45,7 +46,11 @@ class Creation:
     mark: str
     name: str
     things: list[Any] = field(default_factory=list)
-    sure: bool = False  # whether `things` is all that it made
+    asked: int = 0
+
+    @property
+    def what(self) -> str:
+        return f"{self.kind.noun} '{self.name}'"
 
 
 class Made:
@@ -77,55 +82,30 @@ class Made:
     def _create(self, kind: Kind[R], attributes: dict[str, Any], count: int) -> Sequence[R]:
         mark = f"{self.call}-{next(self._numbers)}"
         creation = Creation(kind, mark, attributes.get("name") or "")
-        self.creations.append(creation)
         attributes = kind.noted(attributes, mark, self.tags)
-        for tries_left in reversed(range(TRIES)):
-            try:
-                creation.things = [kind.create(self.conn, **attributes)]
-                creation.sure = tries_left == TRIES - 1 and count == 1
-            except Exception as error:
-                if not is_passing(error):
-                    self.creations.remove(creation)  # refused: nothing was made
-                    raise
-                creation.things = self._look_for(creation, max(LOOK_FOR, retry_after(error)))
-                if not creation.things and not tries_left:
-                    raise
-            if creation.things:
-                break
+
+        def ask() -> R:
+            creation.asked += 1
+            return kind.create(self.conn, **attributes)
+
+        self.creations.append(creation)
+        try:
+            creation.things = [*once(creation.what, ask, lambda: kind.marked(self.conn, mark))]
+        except Exception as error:
+            if creation.asked == 1 and not is_passing(error):
+                self.creations.remove(creation)  # refused at once: nothing was made
+            raise
         if count > 1:
             creation.things = [*kind.marked(self.conn, mark)]
         return creation.things
-
-    def _look_for(self, creation: Creation, seconds: float) -> list[Any]:
-        """What a create with a lost answer made, or nothing once `seconds` have passed."""
-        found: Sequence[Any] = ()
-
-        def look() -> Sequence[bool]:
-            nonlocal found
-            found = creation.kind.marked(self.conn, creation.mark)
-            return [bool(found)]
-
-        try:
-            waiting.until(
-                f"{creation.kind.noun} '{creation.name}': whether it was made",
-                look,
-                bool,
-                timeout=seconds,
-            )
-        except TimedOut as nothing_found:
-            if nothing_found.__cause__:  # nobody answered: neither made nor not made is known
-                raise nothing_found.__cause__ from None
-        return [*found]
 
     def undo(self) -> list[Leftover]:
         """Remove all that was made, last first, and return what stays behind."""
         left: list[Leftover] = []
         for creation in reversed(self.creations):
             try:
-                if not creation.things:  # interrupted before the answer came
-                    creation.things = self._look_for(creation, LOOK_FOR)
-                elif not creation.sure:
-                    creation.things = [*creation.kind.marked(self.conn, creation.mark)]
+                if creation.asked > 1 or not creation.things:
+                    creation.things = [*self._whatever_it_made(creation)]
                 left += remove(self.conn, creation.kind, creation.things)
             except Exception as error:  # noqa: BLE001 - the others must still be removed
                 why = what_the_cloud_said(error)
@@ -148,13 +128,55 @@ class Made:
         elif not isinstance(error, TimedOut):
             _tell(error, self.undo(), bool(self.creations))
 
+    def _whatever_it_made(self, creation: Creation) -> Sequence[Any]:
+        """For a create that was interrupted, or asked for again: what the cloud has of it."""
+        return _look_for(creation.what, lambda: creation.kind.marked(self.conn, creation.mark))
+
     def _remove_duplicates(self) -> None:
         """A create that was asked for again may have been on its way all along."""
         for creation in self.creations:
-            if not creation.sure and len(creation.things) == 1:
+            if creation.asked > 1 and len(creation.things) == 1:
                 ours = id_of(creation.things[0])
                 twins = creation.kind.marked(self.conn, creation.mark)
                 remove(self.conn, creation.kind, [twin for twin in twins if id_of(twin) != ours])
+
+
+def once(what: str, ask: Callable[[], R], find: Callable[[], Sequence[R]]) -> Sequence[R]:
+    """Make a request whose effect must not come twice, and return what it made.
+
+    When its answer is lost, `find` looks for the effect; only when that is nowhere to be seen is
+    the request made again.
+    """
+    for tries_left in reversed(range(TRIES)):
+        try:
+            return [ask()]
+        except Exception as error:
+            if not is_passing(error):
+                if tries_left < TRIES - 1 and (found := find()):
+                    return found  # refused the second time because the first came through late
+                raise
+            if found := _look_for(what, find, max(LOOK_FOR, retry_after(error))):
+                return found
+            if not tries_left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _look_for(what: str, find: Callable[[], Sequence[R]], seconds: float = LOOK_FOR) -> Sequence[R]:
+    """What a request with a lost answer made, or nothing once `seconds` have passed."""
+    found: Sequence[R] = ()
+
+    def look() -> Sequence[bool]:
+        nonlocal found
+        found = find()
+        return [bool(found)]
+
+    try:
+        waiting.until(f"{what}: whether it was made", look, bool, timeout=seconds)
+    except TimedOut as nothing_seen:
+        if nothing_seen.__cause__:  # nobody answered, so nobody knows
+            raise nothing_seen.__cause__ from None
+    return found
 
 
 def remove(
@@ -214,10 +236,8 @@ def remove(
     ask_for_deletes()
     if waiting_for and (to_ask or not kind.vanishes):
         what = f"{kind.noun}{'s' if len(waiting_for) > 1 else ''} deleted"
-        try:
+        with suppress(TimedOut):  # what is still there then is returned below
             waiting.until(what, still_there, cannot_go, timeout=timeout)
-        except TimedOut:
-            pass  # what is still there is told below
     return [_leftover(kind, thing, refusals.get(id, "")) for id, thing in waiting_for.items()]
 
 

@@ -105,16 +105,16 @@ def in_notebook() -> bool:
 
 def _notebook() -> Show:
     """A bar where ipywidgets is there, else a line that is written over."""
-    from IPython.display import display
+    from IPython import display as ipython
 
     try:
         import ipywidgets
     except ImportError:
-        handle: Any = display({"text/plain": ""}, raw=True, display_id=True)
+        handle: Any = ipython.display({"text/plain": ""}, raw=True, display_id=True)
         return lambda step: handle.update({"text/plain": str(step)}, raw=True)
     bar = ipywidgets.IntProgress(min=0)
     label = ipywidgets.Label()
-    display(ipywidgets.HBox([bar, label]))
+    ipython.display(ipywidgets.HBox([bar, label]))
 
     def show(step: Step) -> None:
         bar.max, bar.value, label.value = step.total, step.done, str(step)

@@ -6,10 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pouta import progress
-from pouta.errors import TimedOut, is_passing, retry_after
+from pouta.errors import Failed, TimedOut, is_passing, listed, retry_after
+from pouta.kinds import Kind, id_of, name_of
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
 
 R = TypeVar("R")
 
@@ -83,6 +87,32 @@ def until(
         hint=hint,
         resource=seen[0] if len(seen) == 1 else seen,
     ) from trouble
+
+
+def for_all(
+    conn: Connection,
+    kind: Kind[R],
+    things: Sequence[R],
+    done: Callable[[R], bool],
+    *,
+    timeout: float,
+    what: str = "",
+    hint: str = "",
+) -> Sequence[R]:
+    """The things, in their order, as they are once each is `done`.
+
+    One request a turn, however many they are. Raises Failed when one of them vanishes.
+    """
+    names = {id_of(thing): name_of(thing) or id_of(thing) for thing in things}
+    plain = f"{kind.noun} '{next(iter(names.values()))}'" if len(names) == 1 else f"{kind.noun}s"
+
+    def look() -> Sequence[R]:
+        present = {id_of(thing): thing for thing in kind.present(conn, names)}
+        if gone := [names[id] for id in names if id not in present]:
+            raise Failed(f"{kind.noun} {listed(gone)} was deleted meanwhile, not by this call.")
+        return [present[id] for id in names]
+
+    return until(what or plain, look, done, timeout=timeout, hint=hint)
 
 
 def _summary(seen: Sequence[object]) -> str:

@@ -1,0 +1,91 @@
+"""What servers can be: vCPUs, memory, disk, and Billing Units an hour. Nova."""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING
+
+from pouta import find as _find
+from pouta import prices
+from pouta.display import Columns, Table
+from pouta.errors import NotFound, chore
+from pouta.kinds import FLAVOR
+
+if TYPE_CHECKING:
+    from openstack.compute.v2.flavor import Flavor
+    from openstack.connection import Connection
+
+
+@chore("list flavors")
+def list(
+    conn: Connection,
+    *,
+    min_vcpus: int | None = None,
+    min_ram: float | None = None,
+    family: str | None = None,
+    fits_quota: bool = False,
+) -> Table[Flavor]:
+    """The flavors that this project may use, cheapest first, with their BU/h.
+
+    min_vcpus: at least so many vCPUs.
+    min_ram: at least so much memory, in GiB.
+    family: "standard", "hpc", "hpc.5", "io", "gpu", …
+    fits_quota: only those for which the project has vCPUs and memory left now.
+
+    `GET /flavors/detail`. The BU/h come from pouta's dated price data; "-" is a flavor without a
+    known price.
+    """
+    room_vcpus, room_ram = _quota_left(conn) if fits_quota else (None, None)
+    chosen = (
+        flavor
+        for flavor in FLAVOR.list(conn)
+        if flavor.vcpus >= (min_vcpus or 0)
+        and flavor.ram >= (min_ram or 0) * 1024
+        and (family is None or f"{flavor.name}.".startswith(f"{family}."))
+        and (room_vcpus is None or flavor.vcpus <= room_vcpus)
+        and (room_ram is None or flavor.ram <= room_ram)
+    )
+    known = prices.of(conn)
+    unpriced = float("inf")
+    by_price = sorted(
+        chosen, key=lambda flavor: (known.flavor(flavor.name) or unpriced, flavor.vcpus, flavor.ram)
+    )
+    columns: Columns = {
+        "name": "name",
+        "vCPUs": "vcpus",
+        "RAM GiB": lambda flavor: round(flavor.ram / 1024, 1),
+        "root GB": "disk",
+        "ephemeral GB": "ephemeral",
+        "BU/h": lambda flavor: known.flavor(flavor.name),
+    }
+    return Table(by_price, columns, "flavor")
+
+
+@chore("find flavor {name_or_id}")
+def find(conn: Connection, name_or_id: str | Flavor) -> Flavor:
+    """The flavor of that name or ID. NotFound names the closest ones. `GET /flavors/detail`."""
+    return _find.one(conn, FLAVOR, name_or_id)
+
+
+@chore("find a flavor with {vcpus} vCPUs and {ram} GiB")
+def smallest(conn: Connection, *, vcpus: int, ram: float) -> Flavor:
+    """The cheapest flavor with at least `vcpus` vCPUs and `ram` GiB of memory."""
+    fitting = list(conn, min_vcpus=vcpus, min_ram=ram)
+    if not fitting:
+        raise NotFound(
+            f"No flavor of this project has {vcpus} vCPUs and {ram:g} GiB of memory.",
+            hint="pouta.flavors.list(conn) shows what there is; more by servicedesk@csc.fi.",
+        )
+    return fitting[0]
+
+
+def _quota_left(conn: Connection) -> tuple[float, float]:
+    """vCPUs and MiB that the project may still use; `GET /limits`."""
+    limits = conn.compute.get_limits().absolute
+    left: builtins.list[float] = []
+    for limit, used in (
+        (limits.total_cores, limits.total_cores_used),
+        (limits.total_ram, limits.total_ram_used),
+    ):
+        left.append(float("inf") if limit < 0 else limit - used)
+    return left[0], left[1]

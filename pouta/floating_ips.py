@@ -1,0 +1,157 @@
+"""Addresses that the internet can reach. Neutron; each is billed from allocation to release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pouta import find as _find
+from pouta import networks, waiting
+from pouta.display import Columns, Table
+from pouta.errors import NotFound, Refused, chore
+from pouta.kinds import FLOATING_IP, SERVER
+from pouta.made import Made, remove
+
+if TYPE_CHECKING:
+    from openstack.compute.v2.server import Server
+    from openstack.connection import Connection
+    from openstack.network.v2.floating_ip import FloatingIP
+    from openstack.network.v2.network import Network
+    from openstack.network.v2.port import Port
+
+
+@chore("list floating IPs")
+def list(conn: Connection) -> Table[FloatingIP]:
+    """The project's floating IPs, used or not; all are billed. `GET /v2.0/floatingips`."""
+    columns: Columns = {
+        "address": "floating_ip_address",
+        "status": "status",
+        "private address": "fixed_ip_address",
+        "server": lambda ip: (ip.port_details or {}).get("device_id") or None,
+    }
+    return Table(FLOATING_IP.list(conn), columns, "floating IP")
+
+
+@chore("find floating IP {address}")
+def find(conn: Connection, address: str | FloatingIP) -> FloatingIP:
+    """The floating IP with that address or ID. NotFound names the closest ones."""
+    return _find.one(conn, FLOATING_IP, address)
+
+
+@chore("attach floating IP {address} to server {server}")
+def attach(
+    conn: Connection,
+    server: str | Server,
+    address: str | FloatingIP | None = None,
+    *,
+    move: bool = False,
+    timeout: float = 120,
+) -> FloatingIP:
+    """The server answers at a floating IP afterwards; the FloatingIP is returned.
+
+    address: one of the project's. Without it the address that the server has is kept, or a new one
+    allocated, which is billed from now on (0.2 BU/h on Pouta) until `release`. A free address of
+    the project is never taken unless it is named: somebody may be keeping it.
+    move: take the address from another server, which is then not reachable by it any more.
+    timeout: seconds until Nova shows the address on the server.
+
+    `POST` or `PUT /v2.0/floatingips`.
+    """
+    wanted = find(conn, address) if address is not None else None
+    found = _find.one(conn, SERVER, server)
+    port = port_of(ports_of(conn, [found]), found)
+    with Made(conn) as made:
+        ip = connect(made, found, port, wanted, move=move)
+        wait_until_shown(conn, found, ip, timeout=timeout)
+    return FLOATING_IP.get(conn, ip.id)
+
+
+@chore("release floating IP {address}")
+def release(conn: Connection, address: str | FloatingIP, *, in_use: bool = False) -> None:
+    """The project has this address no more, and its billing ends. It may not be had again.
+
+    in_use: release it even though it leads to a server. `DELETE /v2.0/floatingips/{id}`.
+    """
+    ip = find(conn, address)
+    if ip.port_id and not in_use:
+        raise Refused(
+            f"{ip.floating_ip_address} leads to server {_device(ip)}.",
+            hint="in_use=True releases it all the same.",
+            resource=ip,
+        )
+    remove(conn, FLOATING_IP, [ip])
+
+
+def connect(
+    made: Made,
+    server: Server,
+    port: Port,
+    wanted: FloatingIP | None = None,
+    *,
+    external: Network | None = None,
+    move: bool = False,
+) -> FloatingIP:
+    """`wanted`, or a new address from `external`, leads to the port; nothing is waited for.
+
+    openstacksdk's `compute.add_floating_ip_to_server` posts an action that Nova has not had since
+    2.44; it is Neutron that attaches.
+    """
+    conn = made.conn
+    if wanted is None:
+        here = next(iter(FLOATING_IP.list(conn, port_id=port.id)), None)
+        return here or allocate(made, port, external)
+    if wanted.port_id == port.id:
+        return wanted
+    if wanted.port_id and not move:
+        raise Refused(
+            f"{wanted.floating_ip_address} leads to server {_device(wanted)}.",
+            hint="move=True takes it from there.",
+            resource=wanted,
+        )
+    return conn.network.update_ip(wanted, port_id=port.id)
+
+
+def allocate(made: Made, port: Port, external: Network | None = None) -> FloatingIP:
+    """A new address that leads to the port, in one request."""
+    pool = external or networks.external(made.conn)
+    if pool is None:
+        raise NotFound("This cloud has no floating IPs.", hint="ePouta: use the private address.")
+    return made.create(FLOATING_IP, floating_network_id=pool.id, port_id=port.id)
+
+
+def ports_of(conn: Connection, servers: Sequence[Server]) -> Sequence[Port]:
+    """The ports of all these servers; one request."""
+    return [*conn.network.ports(device_id=[server.id for server in servers])]
+
+
+def port_of(ports: Sequence[Port], server: Server) -> Port:
+    """The server's first port with an IPv4 address."""
+    for port in ports:
+        if port.device_id == server.id and any("." in ip["ip_address"] for ip in port.fixed_ips):
+            return port
+    raise NotFound(f"Server '{server.name}' has no port on a network.", resource=server)
+
+
+def wait_until_shown(conn: Connection, server: Server, ip: FloatingIP, *, timeout: float) -> Server:
+    """The server once Nova knows its floating IP; Neutron tells it a second or two later."""
+    (shown,) = waiting.until(
+        f"{ip.floating_ip_address} on server '{server.name}'",
+        lambda: [SERVER.get(conn, server.id)],
+        lambda now: ip.floating_ip_address in addresses(now),
+        timeout=timeout,
+    )
+    return shown
+
+
+def addresses(server: Server, kind: str | None = None) -> Sequence[str]:
+    """The server's IPv4 addresses; `kind` "fixed" or "floating" narrows them."""
+    return [
+        entry["addr"]
+        for entries in (server.addresses or {}).values()
+        for entry in entries
+        if entry["version"] == 4 and kind in (None, entry.get("OS-EXT-IPS:type"))
+    ]
+
+
+def _device(ip: FloatingIP) -> str:
+    return (ip.port_details or {}).get("device_id") or ip.fixed_ip_address or "?"

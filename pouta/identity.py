@@ -1,0 +1,101 @@
+"""Who is logged in, with which token, and what the cloud offers. Keystone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
+
+from pouta import clouds
+from pouta.display import Table
+from pouta.errors import chore
+
+if TYPE_CHECKING:
+    from keystoneauth1.access import AccessInfoV3
+    from openstack.connection import Connection
+
+
+@dataclass(frozen=True)
+class WhoAmI:
+    """The user, project and cloud behind a Connection."""
+
+    user: str
+    user_id: str
+    project: str
+    project_id: str
+    cloud: str
+    region: str
+    roles: tuple[str, ...]
+    expires_at: datetime
+
+    def __str__(self) -> str:
+        return (
+            f"{self.user} in {self.project} at {self.cloud} as {', '.join(self.roles)}; "
+            f"the token ends at {self.expires_at:%Y-%m-%d %H:%M} UTC"
+        )
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token for raw requests: send `id` as the header X-Auth-Token. Its repr hides the id."""
+
+    id: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One row of the service catalog."""
+
+    service: str
+    region: str
+    interface: str
+    url: str
+
+
+@chore("tell who is logged in")
+def whoami(conn: Connection) -> WhoAmI:
+    """Who is logged in, where, with which roles, and until when. No request of its own."""
+    access = _access(conn)
+    return WhoAmI(
+        user=access.username or "",
+        user_id=access.user_id or "",
+        project=access.project_name or "",
+        project_id=access.project_id or "",
+        cloud=clouds.host(clouds.auth_url(conn)),
+        region=conn.config.get_region_name() or "",
+        roles=tuple(access.role_names or ()),
+        expires_at=_expires_at(access),
+    )
+
+
+@chore("get a token")
+def token(conn: Connection) -> Token:
+    """The Connection's token and when it ends, as `POST /v3/auth/tokens` gave it.
+
+    A token that is about to end is replaced first. Long work should go through `conn` instead,
+    which logs in again by itself.
+    """
+    access = _access(conn)
+    return Token(access.auth_token or "", _expires_at(access))
+
+
+@chore("list the service catalog")
+def catalog(conn: Connection) -> Table[Endpoint]:
+    """Each service's address: service, region, interface, url. No request of its own."""
+    rows = (
+        Endpoint(service["type"], endpoint["region"], endpoint["interface"], endpoint["url"])
+        for service in _access(conn).service_catalog.catalog
+        for endpoint in service.get("endpoints", [])
+    )
+    ordered = sorted(rows, key=lambda row: (row.service, row.region, row.interface))
+    return Table(ordered, {name: name for name in Endpoint.__dataclass_fields__}, "endpoint")
+
+
+def _expires_at(access: AccessInfoV3) -> datetime:
+    return cast(datetime, access.expires)  # a token of Keystone v3 always has an end
+
+
+def _access(conn: Connection) -> AccessInfoV3:
+    # openstacksdk has no public way to the login's answer but through the plug-in.
+    return cast("AccessInfoV3", conn.session.auth.get_access(conn.session))  # type: ignore[union-attr]

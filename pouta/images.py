@@ -1,0 +1,117 @@
+"""What servers boot from, and who may log in to them. Glance."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, cast
+
+import yaml
+
+from pouta import find as _find
+from pouta.display import Columns, Table
+from pouta.errors import NotFound, chore
+from pouta.kinds import IMAGE, SERVER
+
+if TYPE_CHECKING:
+    from openstack.compute.v2.server import Server
+    from openstack.connection import Connection
+    from openstack.image.v2.image import Image
+
+
+@chore("list images")
+def list(conn: Connection) -> Table[Image]:
+    """The images that this project may boot: public, its own, shared with it. `GET /v2/images`.
+
+    Pouta renews its public images: the name stays, the ID changes. Keep the name in scripts.
+    """
+    columns: Columns = {
+        "name": "name",
+        "login user": lambda image: _user_of(image),
+        "min disk GB": "min_disk",
+        "size MB": lambda image: image.size and round(image.size / 1e6, 1),
+        "visibility": "visibility",
+        "status": "status",
+    }
+    ordered = sorted(IMAGE.list(conn), key=lambda image: image.name or "")
+    return Table(ordered, columns, "image")
+
+
+@chore("find image {name_or_id}")
+def find(conn: Connection, name_or_id: str | Image) -> Image:
+    """The image of that name or ID. NotFound names the closest ones. `GET /v2/images`."""
+    return _find.one(conn, IMAGE, name_or_id)
+
+
+@chore("tell the login user of {image_or_server}")
+def login_user(conn: Connection, image_or_server: str | Image | Server) -> str:
+    """Who may log in over SSH to a server of this image: "ubuntu", "almalinux", "cloud-user", …
+
+    image_or_server: an image's name, ID or resource, or a server as a resource or by its name.
+
+    Told by the image's name, its os_distro, or the image that a snapshot was made of; else by the
+    server's console log, where cloud-init names the user. NotFound when none of them tells.
+    """
+    image, server = _image_and_server(conn, image_or_server)
+    user = _user_of(image) if image else None
+    if not user and image and (base := (image.properties or {}).get("base_image_ref")):
+        user = _user_of(_find.one(conn, IMAGE, base)) if _find.is_id(base) else None
+    if not user and server:
+        user = _user_in_console_log(conn, server)
+    if not user:
+        name = getattr(image or server, "name", image_or_server)
+        raise NotFound(
+            f"The login user of '{name}' is not known.",
+            hint="Usual ones: ubuntu, almalinux, cloud-user, cirros.",
+        )
+    return user
+
+
+def _image_and_server(
+    conn: Connection, given: str | Image | Server
+) -> tuple[Image | None, Server | None]:
+    if isinstance(given, str):
+        try:
+            return find(conn, given), None
+        except NotFound:
+            given = _find.one(conn, SERVER, given)
+    if given.resource_key == "server":
+        server = cast("Server", given)
+        return _image_of(conn, server), server
+    return _find.one(conn, IMAGE, cast("Image", given)), None
+
+
+def _image_of(conn: Connection, server: Server) -> Image | None:
+    """What a server was made of; None when it is no more. A boot volume remembers its image."""
+    id = (server.image or {}).get("id") or _image_of_boot_volume(conn, server)
+    return next((image for image in IMAGE.list(conn) if image.id == id), None)
+
+
+def _image_of_boot_volume(conn: Connection, server: Server) -> str | None:
+    for attached in server.attached_volumes:
+        volume = conn.block_storage.get_volume(attached.id)
+        if volume.volume_image_metadata:
+            return str(volume.volume_image_metadata.get("image_id"))
+    return None
+
+
+def _user_of(image: Image) -> str | None:
+    known = _login_users()
+    for prefix, user in known["names"].items():
+        if (image.name or "").casefold().startswith(prefix.casefold()):
+            return str(user)
+    return known["distros"].get(image.os_distro or "")  # type: ignore[no-any-return]
+
+
+def _user_in_console_log(conn: Connection, server: Server) -> str | None:
+    """cloud-init prints a table of authorized keys, with the user in its heading."""
+    log = str(conn.compute.get_server_console_output(server)["output"])
+    found = re.search(r"ci-info: \++Authorized keys from \S+ for user (\S+?)\++", log)
+    return found[1] if found else None
+
+
+@cache
+def _login_users() -> dict[str, Any]:
+    text = resources.files("pouta").joinpath("data/images.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)  # type: ignore[no-any-return]

@@ -1,0 +1,183 @@
+"""SSH keys that a server lets in. Nova; they belong to the user, not to the project."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pouta import find as _find
+from pouta import progress
+from pouta.display import Columns, Table
+from pouta.errors import ConfigurationError, InvalidInput, Refused, chore
+from pouta.kinds import KEYPAIR
+from pouta.made import once
+
+if TYPE_CHECKING:
+    from openstack.compute.v2.keypair import Keypair
+    from openstack.connection import Connection
+
+USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+KEY_TYPES = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-")
+
+
+@chore("list key pairs")
+def list(conn: Connection) -> Table[Keypair]:
+    """The user's key pairs. `GET /os-keypairs`."""
+    columns: Columns = {"name": "name", "fingerprint": "fingerprint", "type": "type"}
+    return Table(KEYPAIR.list(conn), columns, "key pair")
+
+
+@chore("find key pair {name}")
+def find(conn: Connection, name: str | Keypair) -> Keypair:
+    """The key pair of that name. NotFound names the closest ones. `GET /os-keypairs`."""
+    return _find.one(conn, KEYPAIR, name)
+
+
+@chore("ensure key pair {name}")
+def ensure(conn: Connection, name: str, *, public_key: str | Path | None = None) -> Keypair:
+    """A key pair of that name is there afterwards; the same result on a second run.
+
+    public_key: the text of a public key, or the path of its `.pub` file. Without it, a key of
+    `~/.ssh/<name>` is used, or made there when there is none: the private half with mode 0600, its
+    public half beside it.
+
+    Refused when the name is taken by another key. `POST /os-keypairs` with the public half only;
+    the private half never leaves this machine.
+    """
+    _check_name(name)
+    wanted = _read(public_key) if public_key is not None else None
+    existing = {pair.name: pair for pair in KEYPAIR.list(conn)}.get(name)
+    if existing is None:
+        return _upload(conn, name, wanted or _local_key(name))
+    if wanted is not None and not same_key(existing.public_key, wanted):
+        raise Refused(
+            f"Key pair '{name}' is there already, with another key ({existing.fingerprint}).",
+            hint="Choose another name, or delete the old one: conn.compute.delete_keypair(name).",
+            resource=existing,
+        )
+    if wanted is None and private_key_of(existing.public_key) is None:
+        progress.say(f"The private half of key pair '{name}' is not in {_folder()}.")
+    return existing
+
+
+@chore("ensure a key pair of your own")
+def ensure_own(conn: Connection) -> Keypair:
+    """The user's own public key from `~/.ssh` is a key pair afterwards.
+
+    Any key pair that holds one of the user's usual keys (id_ed25519, id_ecdsa, id_rsa, or the one
+    that pouta made) is taken; else the first of these is uploaded; else a key is made.
+    """
+    own = [path.read_text() for path in _public_halves((*USUAL_KEYS, _OWN)) if path.exists()]
+    for pair in KEYPAIR.list(conn):
+        if any(same_key(pair.public_key, text) for text in own):
+            return pair
+    text = own[0] if own else _local_key(_OWN)
+    # The name comes from the key, so two machines with two keys do not meet in one name.
+    return _upload(conn, f"pouta-{hashlib.sha256(_core(text).encode()).hexdigest()[:8]}", text)
+
+
+def same_key(one: str | None, other: str | None) -> bool:
+    """Whether two public keys are the same but for their comments."""
+    return bool(one and other) and _core(one or "") == _core(other or "")
+
+
+def private_key_of(public_key: str) -> Path | None:
+    """The private key file in `~/.ssh` whose public half this is."""
+    if not _folder().is_dir():
+        return None
+    for path in sorted(_folder().glob("*.pub")):
+        if same_key(path.read_text(errors="replace"), public_key) and path.with_suffix("").exists():
+            return path.with_suffix("")
+    return None
+
+
+_OWN = "pouta_key"
+
+
+def _folder() -> Path:
+    return Path.home() / ".ssh"
+
+
+def _public_halves(names: tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(_folder() / f"{name}.pub" for name in names)
+
+
+def _core(public_key: str) -> str:
+    return " ".join(public_key.split()[:2])
+
+
+def _upload(conn: Connection, name: str, public_key: str) -> Keypair:
+    def there() -> Sequence[Keypair]:
+        return [
+            pair
+            for pair in KEYPAIR.list(conn)
+            if pair.name == name and same_key(pair.public_key, public_key)
+        ]
+
+    once(
+        f"key pair '{name}'", lambda: KEYPAIR.create(conn, name=name, public_key=public_key), there
+    )
+    return KEYPAIR.get(conn, name)
+
+
+def _read(public_key: str | Path) -> str:
+    text = str(public_key).strip()
+    if "PRIVATE KEY" in text:
+        raise InvalidInput("That is the private half of a key; give the public one, the .pub file.")
+    if isinstance(public_key, Path) or not text.startswith(KEY_TYPES):
+        path = Path(text).expanduser()
+        if "\n" in text or not path.is_file():
+            raise InvalidInput(
+                "`public_key` is neither the text of a public key nor the path of its file.",
+                hint="It looks like: ssh-ed25519 AAAA… you@laptop",
+            )
+        return _read(path.read_text(errors="replace").strip() or "empty")
+    if len(text.splitlines()) != 1 or len(text.split()) < 2:
+        raise InvalidInput("A public key is one line: its type, the key, and a comment.")
+    return text
+
+
+def _local_key(name: str) -> str:
+    """The public half of `~/.ssh/<name>`, which is made when it is not there."""
+    private, public = _folder() / name, _folder() / f"{name}.pub"
+    if public.exists():
+        return _read(public)
+    if private.exists():
+        raise Refused(
+            f"{private} is there without its public half.",
+            hint=f"Make it: ssh-keygen -y -f {private} > {public}",
+        )
+    return _make(private, public)
+
+
+def _make(private: Path, public: Path) -> str:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    )
+    text = key.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    line = f"{text.decode()} pouta"
+    try:
+        private.parent.mkdir(mode=0o700, exist_ok=True)
+        with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secret)
+        public.write_text(line + "\n")
+    except OSError as error:
+        raise ConfigurationError(f"No key could be made: {error}.") from error
+    progress.say(f"Made a new SSH key: {private}")
+    return line
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or name != Path(name).name or name.startswith("."):
+        raise InvalidInput(f"'{name}' is no name for a key pair: letters, digits, - and _ are.")

@@ -1,0 +1,482 @@
+"""Launching: from names to servers that run, that answer, and that hold their volumes."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pouta import find as _find
+from pouta import flavors, floating_ips, images, keypairs, networks, progress, states, volumes
+from pouta import security_groups as groups
+from pouta.concurrently import each, gather
+from pouta.display import Table
+from pouta.errors import InvalidInput, Refused, chore, listed
+from pouta.kinds import SERVER, VOLUME
+from pouta.made import Made, remove
+
+if TYPE_CHECKING:
+    from openstack.block_storage.v3.volume import Volume
+    from openstack.compute.v2.flavor import Flavor
+    from openstack.compute.v2.keypair import Keypair
+    from openstack.compute.v2.server import Server
+    from openstack.connection import Connection
+    from openstack.image.v2.image import Image
+    from openstack.network.v2.floating_ip import FloatingIP
+    from openstack.network.v2.network import Network
+    from openstack.network.v2.security_group import SecurityGroup
+
+LAUNCH_TIMEOUT = 600.0  # seconds
+USER_DATA_LIMIT = 65535  # bytes, as base64; Nova's
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a server shall be, as `launch` and `launch_many` take it: names, IDs or resources."""
+
+    image: str | Image
+    flavor: str | Flavor
+    key_name: str | bool | None = None
+    network: str | Network | None = None
+    security_groups: Sequence[str | SecurityGroup] = ()
+    ssh_from: str | None = None
+    allow_world: bool = False
+    floating_ip: bool | str | FloatingIP = False
+    volumes: Sequence[int | str | Volume] = ()
+    boot_volume_size: int | None = None
+    user_data: str | bytes | None = None
+    server_group: str | None = None
+    availability_zone: str | None = None
+    tags: Sequence[str] = ()
+    exist_ok: bool = False
+    wait: bool = True
+    timeout: float = LAUNCH_TIMEOUT
+
+
+@chore("launch server {name}")
+def launch(
+    conn: Connection,
+    name: str,
+    *,
+    image: str | Image,
+    flavor: str | Flavor,
+    key_name: str | bool | None = None,
+    network: str | Network | None = None,
+    security_groups: Sequence[str | SecurityGroup] = (),
+    ssh_from: str | None = None,
+    allow_world: bool = False,
+    floating_ip: bool | str | FloatingIP = False,
+    volumes: Sequence[int | str | Volume] = (),
+    boot_volume_size: int | None = None,
+    user_data: str | bytes | None = None,
+    server_group: str | None = None,
+    availability_zone: str | None = None,
+    tags: Sequence[str] = (),
+    exist_ok: bool = False,
+    wait: bool = True,
+    timeout: float = LAUNCH_TIMEOUT,
+) -> Server:
+    """A server that is up and that you can log in to. It is billed until it is deleted or shelved.
+
+    image, flavor: what it boots from, and its size.
+    key_name: a key pair. None ensures the user's own key of `~/.ssh` (or makes one); False says
+        that nobody shall log in with a key. A server gets its key now or never.
+    network: the project's own when not given.
+    security_groups: these, besides `default`, which it always has.
+    ssh_from: who may reach port 22: a CIDR, or "my-ip" for this machine's public address.
+    allow_world: without it, an `ssh_from` that is the whole internet is refused.
+    floating_ip: True allocates one (0.2 BU/h on Pouta until it is released), an address is one of
+        the project's. A free address is never taken unless it is named.
+    volumes: a number is the size in GiB of one to be made, anything else an existing one.
+    boot_volume_size: GiB; the root disk becomes a volume of its own, which outlives the server.
+    user_data: a script or `#cloud-config` text that runs at first boot, up to 64 KiB in base64.
+    server_group: placement rules can be given only now.
+    tags: words to find and clean up by; they go on all that is made.
+    exist_ok: a server of that name is taken as it is, and completed, instead of refused.
+    wait: False returns as soon as the cloud has accepted the server.
+    timeout: seconds. When they are over TimedOut is raised, and nothing is undone.
+
+    When it fails, all that this call made is removed, but for a key pair or a security group, which
+    the next try needs; what could not be removed is in the exception's `leftovers`.
+
+    Raises NotFound, Ambiguous, InvalidInput or Refused before anything is made; QuotaExceeded when
+    the project has no room; Failed with the cloud's reason when the server does not come up.
+    `POST /servers`, `/v3/…/volumes`, `/v2.0/floatingips`.
+    """
+    wish = Wish(
+        image=image,
+        flavor=flavor,
+        key_name=key_name,
+        network=network,
+        security_groups=security_groups,
+        ssh_from=ssh_from,
+        allow_world=allow_world,
+        floating_ip=floating_ip,
+        volumes=volumes,
+        boot_volume_size=boot_volume_size,
+        user_data=user_data,
+        server_group=server_group,
+        availability_zone=availability_zone,
+        tags=tags,
+        exist_ok=exist_ok,
+        wait=wait,
+        timeout=timeout,
+    )
+    return _launch(conn, [name], wish, all_or_nothing=True)[0]
+
+
+@chore("launch {count} servers {name}")
+def launch_many(
+    conn: Connection, name: str, count: int, *, all_or_nothing: bool = False, **same: Any
+) -> Table[Server]:
+    """Servers name-1 to name-N, by one request where the APIs allow, waited for in one listing.
+
+    same: what `launch` takes. Each server gets its own floating IP and its own volumes; an existing
+        volume or a named address can serve only one.
+    all_or_nothing: when one fails, remove all. Without it the others stay: the table shows which
+        are in ERROR and why, and only when none came up the call fails.
+    """
+    if not isinstance(count, int) or count < 1:
+        raise InvalidInput(f"{count!r} servers? At least 1.")
+    wish = Wish(**same)
+    if count > 1 and isinstance(wish.floating_ip, str):
+        raise InvalidInput(
+            "One address cannot lead to several servers.", hint="floating_ip=True gives each one."
+        )
+    if count > 1 and not all(isinstance(volume, int) for volume in wish.volumes):
+        raise InvalidInput(
+            "One volume cannot be in several servers.", hint="Give sizes: each gets its own."
+        )
+    names = [f"{name}-{number}" for number in range(1, count + 1)]
+    return states.table(_launch(conn, names, wish, all_or_nothing=all_or_nothing))
+
+
+@dataclass
+class _Plan:
+    """What a launch will make, with every name resolved."""
+
+    wish: Wish
+    image: Image
+    flavor: Flavor
+    network: Network
+    external: Network | None
+    keypair: Keypair | None
+    groups: Sequence[SecurityGroup]
+    address: FloatingIP | None
+    disks: Sequence[Volume]
+    server_group: str | None
+    existing: dict[str, Server] = field(default_factory=dict)
+
+
+def _launch(
+    conn: Connection, names: Sequence[str], wish: Wish, *, all_or_nothing: bool
+) -> Sequence[Server]:
+    _check(names, wish)
+    plan = _resolve(conn, names, wish)
+    _prepare(conn, plan)
+    with Made(conn, tags=wish.tags) as made:
+        servers = _create(made, names, plan)
+        if not wish.wait:
+            return servers
+        servers = states.wait(conn, servers, _has_network, wish.timeout, "on the network")
+        addresses = _connect(made, servers, plan)
+        disks = _make_disks(made, servers, plan)
+        servers = states.wait(conn, servers, _is_up_with(addresses), wish.timeout)
+        _judge(servers, all_or_nothing)
+        return _attach(made, servers, disks, wish.timeout)
+
+
+def _check(names: Sequence[str], wish: Wish) -> None:
+    """Refuse what cannot work, before the first request."""
+    for name in names[:1]:
+        if not name.strip() or len(name) > 255 or not name.isprintable():
+            raise InvalidInput(f"{name!r} is no name for a server: 1 to 255 plain characters.")
+    if wish.key_name is True:
+        raise InvalidInput("key_name is a name, None for your own key, or False for none.")
+    for size in wish.volumes:
+        if isinstance(size, int):
+            volumes.checked_size(size)
+    if bad := [tag for tag in wish.tags if not re.fullmatch(r"[\w.:-]{1,60}", tag)]:
+        raise InvalidInput(f"{listed(bad)}: a tag is a word of letters, digits and . : _ -")
+    if not wish.wait and (wish.floating_ip or wish.volumes):
+        raise InvalidInput(
+            "A floating IP and volumes are attached to a server that is there.",
+            hint="Leave wait=True with them.",
+        )
+    if wish.floating_ip and not (wish.ssh_from or wish.security_groups):
+        progress.say("Nothing lets SSH in from outside: ssh_from='my-ip' would.")
+    _encoded(wish.user_data)
+
+
+def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
+    """Every name becomes a thing, all at once; nothing is made."""
+    image, flavor, seen, existing, known, keypair, server_group, address, *disks = gather(
+        lambda: images.find(conn, wish.image),
+        lambda: flavors.find(conn, wish.flavor),
+        lambda: [*networks.list(conn)],
+        lambda: _existing(conn, names),
+        lambda: [*groups.list(conn)] if wish.security_groups else [],
+        lambda: keypairs.find(conn, wish.key_name) if isinstance(wish.key_name, str) else None,
+        lambda: _server_group(conn, wish.server_group),
+        lambda: _named_address(conn, wish.floating_ip),
+        *(
+            (lambda volume=volume: volumes.find(conn, volume))
+            for volume in wish.volumes
+            if not isinstance(volume, int)
+        ),
+    )
+    if existing and not wish.exist_ok:
+        first = next(iter(existing.values()))
+        raise Refused(
+            f"There is a server '{first.name}' already (ID {first.id}).",
+            hint="exist_ok=True takes it as it is; or choose another name.",
+            resource=first,
+        )
+    plan = _Plan(
+        wish=wish,
+        image=image,
+        flavor=flavor,
+        network=(
+            _find.pick("network", wish.network, seen)
+            if isinstance(wish.network, str)
+            else wish.network or networks.default(conn, among=seen)
+        ),
+        external=networks.external(conn, among=seen),
+        keypair=keypair,
+        groups=[
+            _find.pick("security group", group, known) if isinstance(group, str) else group
+            for group in wish.security_groups
+        ],
+        address=address,
+        disks=disks,
+        server_group=server_group,
+        existing=existing,
+    )
+    for disk in disks:
+        if not set(volumes.attached_to(disk)) & {server.id for server in existing.values()}:
+            volumes.check_free(disk)
+    _check_room(plan)
+    return plan
+
+
+def _check_room(plan: _Plan) -> None:
+    """Whether the image fits the flavor's root disk."""
+    image, flavor, size = plan.image, plan.flavor, plan.wish.boot_volume_size
+    if size is not None:
+        volumes.checked_size(size, image=image)
+    elif flavor.disk and (image.min_disk or 0) > flavor.disk:
+        raise InvalidInput(
+            f"Image '{image.name}' needs {image.min_disk} GB; the root disk of {flavor.name} has "
+            f"{flavor.disk}.",
+            hint=f"Choose a flavor with a larger disk, or boot_volume_size={image.min_disk}.",
+        )
+    if (image.min_ram or 0) > flavor.ram:
+        raise InvalidInput(
+            f"Image '{image.name}' needs {image.min_ram} MiB of memory; {flavor.name} has "
+            f"{flavor.ram}."
+        )
+
+
+def _prepare(conn: Connection, plan: _Plan) -> None:
+    """The key pair and the SSH group are there afterwards; they stay if the launch fails."""
+    wish = plan.wish
+    key, group = gather(
+        lambda: keypairs.ensure_own(conn) if wish.key_name is None else plan.keypair,
+        lambda: (
+            groups.ensure_ssh(conn, wish.ssh_from, allow_world=wish.allow_world)
+            if wish.ssh_from
+            else None
+        ),
+    )
+    plan.keypair = key
+    plan.groups = [*plan.groups, *([group] if group else [])]
+
+
+def _create(made: Made, names: Sequence[str], plan: _Plan) -> Sequence[Server]:
+    """The servers, those that were there among them; the cloud has accepted them, no more."""
+    missing = [name for name in names if name not in plan.existing]
+    if len(missing) > 1 and len(missing) == len(names) and plan.wish.boot_volume_size is None:
+        # Nova numbers them itself: name-1, name-2, …
+        base = names[0].removesuffix("-1")
+        count = len(names)
+        return made.create_many(
+            SERVER, count, name=base, min_count=count, max_count=count, **_request(plan)
+        )
+    roots = each(lambda name: _root_disk(made, name, plan), missing)
+    new = each(
+        lambda pair: made.create(SERVER, name=pair[0], **_request(plan, pair[1])),
+        zip(missing, roots, strict=True),
+    )
+    by_name = plan.existing | dict(zip(missing, new, strict=True))
+    return [by_name[name] for name in names]
+
+
+def _request(plan: _Plan, root: Volume | None = None) -> dict[str, Any]:
+    """The body of `POST /servers`."""
+    wish = plan.wish
+    request: dict[str, Any] = {
+        "flavor_id": plan.flavor.id,
+        "networks": [{"uuid": plan.network.id}],
+        # `default` lets the server ask for its SSH key at first boot.
+        "security_groups": [{"name": "default"}, *({"name": group.id} for group in plan.groups)],
+        "key_name": plan.keypair.name if plan.keypair else None,
+        "user_data": _encoded(wish.user_data),
+        "availability_zone": wish.availability_zone,
+        "tags": [*wish.tags] or None,
+        "scheduler_hints": {"group": plan.server_group} if plan.server_group else None,
+    }
+    if root is None:
+        request["image_id"] = plan.image.id
+    else:
+        request["block_device_mapping"] = [
+            {
+                "uuid": root.id,
+                "source_type": "volume",
+                "destination_type": "volume",
+                "boot_index": 0,
+                "delete_on_termination": False,
+            }
+        ]
+    return {key: value for key, value in request.items() if value is not None}
+
+
+def _root_disk(made: Made, name: str, plan: _Plan) -> Volume | None:
+    if plan.wish.boot_volume_size is None:
+        return None
+    root = volumes.make(made, f"{name}-boot", plan.wish.boot_volume_size, image=plan.image)
+    return volumes.wait_until_ready(made.conn, [root], timeout=plan.wish.timeout)[0]
+
+
+def _connect(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, str]:
+    """Floating IPs lead to the servers' ports; the addresses by server ID."""
+    reachable = [server for server in servers if _has_network(server) and server.status != "ERROR"]
+    if not plan.wish.floating_ip or not reachable:
+        return {}
+    if plan.external is None:
+        progress.say("This cloud has no floating IPs (ePouta): use the private address.")
+        return {}
+    ports = floating_ips.ports_of(made.conn, reachable)
+    new = {server.id for server in reachable} - {server.id for server in plan.existing.values()}
+
+    def lead(server: Server) -> FloatingIP:
+        port = floating_ips.port_of(ports, server)
+        if server.id in new and plan.address is None:
+            return floating_ips.allocate(made, port, plan.external)
+        return floating_ips.connect(made, server, port, plan.address, external=plan.external)
+
+    found = each(lead, reachable)
+    return {server.id: ip.floating_ip_address for server, ip in zip(reachable, found, strict=True)}
+
+
+def _make_disks(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, Sequence[Volume]]:
+    """The volumes of each server by its ID: the named ones, and the new ones, still being made."""
+    sizes = [size for size in plan.wish.volumes if isinstance(size, int)]
+    there = {server.id for server in plan.existing.values()}
+    wanted = [
+        (server, number, size)
+        for server in servers
+        if server.status != "ERROR"
+        for number, size in enumerate(sizes, start=1)
+    ]
+
+    def make(wanted: tuple[Server, int, int]) -> Volume:
+        server, number, size = wanted
+        name = f"{server.name}-volume-{number}"
+        if server.id in there and (before := [*VOLUME.named(made.conn, name)]):
+            return before[0]
+        return volumes.make(made, name, size)
+
+    new = each(make, wanted)
+    disks: dict[str, Sequence[Volume]] = {server.id: [*plan.disks] for server in servers}
+    for (server, _, _), volume in zip(wanted, new, strict=True):
+        disks[server.id] = [*disks[server.id], volume]
+    return disks
+
+
+def _attach(
+    made: Made,
+    servers: Sequence[Server],
+    disks: dict[str, Sequence[Volume]],
+    timeout: float,
+) -> Sequence[Server]:
+    """The disks are in the servers that came up; those of servers that did not are removed."""
+    conn = made.conn
+    up = [server for server in servers if server.status != "ERROR"]
+    ours = {thing.id for creation in made.creations for thing in creation.things}
+    orphans = [
+        volume
+        for server in servers
+        if server not in up
+        for volume in disks.get(server.id, ())
+        if volume.id in ours
+    ]
+    if orphans:
+        remove(conn, VOLUME, orphans)
+    pairs = [(server, volume) for server in up for volume in disks.get(server.id, ())]
+    if not pairs:
+        return servers
+    volumes.wait_until_ready(
+        conn, [volume for server, volume in pairs if volume.id in ours], timeout=timeout
+    )
+    missing = [pair for pair in pairs if pair[0].id not in volumes.attached_to(pair[1])]
+    each(lambda pair: volumes.ask_to_attach(conn, *pair), missing)
+    volumes.wait_until_attached(
+        conn, [volume for _, volume in pairs], [server for server, _ in pairs], timeout=timeout
+    )
+    return states.now(conn, servers)
+
+
+def _judge(servers: Sequence[Server], all_or_nothing: bool) -> None:
+    """Raise when nothing, or with `all_or_nothing` not everything, came up."""
+    failed = [server for server in servers if server.status == "ERROR"]
+    if failed and (all_or_nothing or len(failed) == len(servers)):
+        raise states.failure(failed[0], also=len(failed) - 1)
+    if failed:
+        progress.say(f"{len(failed)} of {len(servers)} servers failed: {states.fault(failed[0])}")
+
+
+def _existing(conn: Connection, names: Sequence[str]) -> dict[str, Server]:
+    """Servers that have these names already; one listing."""
+    if len(names) == 1:
+        found: Iterable[Server] = SERVER.named(conn, names[0])
+    else:
+        base = re.escape(names[0].removesuffix("-1"))
+        found = (s for s in SERVER.list(conn, name=f"^{base}-[0-9]+$") if s.name in {*names})
+    return {server.name: server for server in found}
+
+
+def _server_group(conn: Connection, wanted: str | None) -> str | None:
+    if wanted is None:
+        return None
+    return _find.pick("server group", wanted, [*conn.compute.server_groups()]).id
+
+
+def _named_address(conn: Connection, wanted: bool | str | FloatingIP) -> FloatingIP | None:
+    return None if isinstance(wanted, bool) else floating_ips.find(conn, wanted)
+
+
+def _has_network(server: Server) -> bool:
+    return bool(floating_ips.addresses(server)) or server.status not in ("BUILD", "ERROR")
+
+
+def _is_up_with(addresses: dict[str, str]) -> Callable[[Server], bool]:
+    def done(server: Server) -> bool:
+        wanted = addresses.get(server.id)
+        return states.is_idle(server) and (not wanted or wanted in floating_ips.addresses(server))
+
+    return done
+
+
+def _encoded(user_data: str | bytes | None) -> str | None:
+    if user_data is None:
+        return None
+    raw = user_data.encode() if isinstance(user_data, str) else user_data
+    text = base64.b64encode(raw).decode()
+    if len(text) > USER_DATA_LIMIT:
+        raise InvalidInput(
+            f"The user data has {len(raw)} bytes; Nova takes {USER_DATA_LIMIT * 3 // 4} at most.",
+            hint="Let a short script fetch the rest.",
+        )
+    return text

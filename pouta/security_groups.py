@@ -1,0 +1,219 @@
+"""Who may reach a server, by address and port. Neutron; rules act at once, on every server."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import urllib.request
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pouta import clouds
+from pouta import find as _find
+from pouta.concurrently import each
+from pouta.display import Columns, Table
+from pouta.errors import ConfigurationError, InvalidInput, Refused, chore
+from pouta.kinds import SECURITY_GROUP
+from pouta.made import Made, once
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+    from openstack.network.v2.security_group import SecurityGroup
+
+MY_IP = "my-ip"
+MY_IP_SERVICE = "https://ifconfig.me/ip"  # POUTA_MY_IP_URL names another
+MY_IP_TIMEOUT = 5  # seconds
+WORLD = 8  # a network with a shorter prefix counts as the world
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a group lets in: `port` (one, or the first and last) from `remote_ip` (a CIDR).
+
+    protocol: "tcp", "udp" or "icmp"; icmp has no port.
+    """
+
+    port: int | tuple[int, int] | None = None
+    protocol: str = "tcp"
+    remote_ip: str = MY_IP
+
+    def __str__(self) -> str:
+        first, last = _ports(self.port)
+        ports = "" if first is None else f" {first}" if first == last else f" {first}-{last}"
+        return f"{self.protocol}{ports} from {self.remote_ip}"
+
+
+@chore("list security groups")
+def list(conn: Connection) -> Table[SecurityGroup]:
+    """The project's security groups, with what they let in. `GET /v2.0/security-groups`."""
+    columns: Columns = {"name": "name", "lets in": _lets_in, "description": "description"}
+    return Table(SECURITY_GROUP.list(conn), columns, "security group")
+
+
+@chore("find security group {name_or_id}")
+def find(conn: Connection, name_or_id: str | SecurityGroup) -> SecurityGroup:
+    """The security group of that name or ID. NotFound names the closest ones."""
+    return _find.one(conn, SECURITY_GROUP, name_or_id)
+
+
+@chore("ensure security group {name}")
+def ensure(
+    conn: Connection, name: str, *, rules: Sequence[Rule] = (), allow_world: bool = False
+) -> SecurityGroup:
+    """A group of that name with at least these rules is there afterwards.
+
+    Rules that are there already stay; none is removed. A new group lets everything out and nothing
+    in. The group `default` is never changed: servers need it as it is to get their SSH key.
+
+    allow_world: without it, a rule that opens SSH to the whole internet is refused.
+
+    `POST /v2.0/security-groups` and `/v2.0/security-group-rules`.
+    """
+    if name == "default" and rules:
+        raise Refused(
+            "The group 'default' is not changed: without its rules a server gets no SSH key.",
+            hint="Put the rules into a group of their own.",
+        )
+    wanted = [_checked(conn, rule, allow_world) for rule in rules]
+    named = [*SECURITY_GROUP.named(conn, name)]
+    if named:
+        group = _find.pick(SECURITY_GROUP.noun, name, named)
+    else:
+        with Made(conn) as made:
+            group = made.create(SECURITY_GROUP, name=name)
+    missing = [rule for rule in wanted if not _has(group, rule)]
+    each(lambda rule: _add(conn, group, rule), missing)
+    return SECURITY_GROUP.get(conn, group.id) if missing else group
+
+
+@chore("open port {port} in security group {name}")
+def allow(
+    conn: Connection,
+    name: str,
+    *,
+    port: int | tuple[int, int] | None,
+    protocol: str = "tcp",
+    remote_ip: str = MY_IP,
+    allow_world: bool = False,
+) -> SecurityGroup:
+    """The group lets `port` in from `remote_ip` afterwards; it is made if it is missing.
+
+    port: one port, or the first and the last; None for protocol "icmp".
+    remote_ip: a CIDR, an address, or "my-ip" for this machine's public address.
+    allow_world: without it, opening SSH to the whole internet is refused.
+    """
+    return ensure(conn, name, rules=[Rule(port, protocol, remote_ip)], allow_world=allow_world)
+
+
+@chore("open SSH to {remote_ip}")
+def ensure_ssh(conn: Connection, remote_ip: str, *, allow_world: bool = False) -> SecurityGroup:
+    """The group that lets SSH in from `remote_ip`, named after it, is there afterwards."""
+    cidr = cidr_of(conn, remote_ip)
+    name = f"ssh-from-{cidr.replace('/', '-')}"
+    return allow(conn, name, port=22, remote_ip=cidr, allow_world=allow_world)
+
+
+def cidr_of(conn: Connection, remote_ip: str) -> str:
+    """A CIDR from a CIDR, an address or "my-ip".
+
+    "my-ip" asks a public service; POUTA_MY_IP_URL names another one than ifconfig.me. On the
+    practice cloud it is 127.0.0.1/32.
+    """
+    if remote_ip == MY_IP:
+        remote_ip = "127.0.0.1" if clouds.is_practice(clouds.auth_url(conn)) else _my_ip()
+    try:
+        return str(ipaddress.ip_network(remote_ip))
+    except ValueError as error:
+        try:
+            near = ipaddress.ip_network(remote_ip, strict=False)
+        except ValueError:
+            hint = 'Give a CIDR such as "192.0.2.7/32", or "my-ip".'
+        else:
+            hint = f'Did you mean the network "{near}"?'
+        raise InvalidInput(f"'{remote_ip}' is not a network: {error}.", hint=hint) from None
+
+
+def _my_ip() -> str:
+    url = os.environ.get("POUTA_MY_IP_URL", MY_IP_SERVICE)
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"POUTA_MY_IP_URL is no web address: {url}")
+    try:
+        with urllib.request.urlopen(url, timeout=MY_IP_TIMEOUT) as answer:
+            text = answer.read(100).decode("ascii", "replace").strip()
+        return str(ipaddress.ip_address(text))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"Your public address could not be asked from {url}: {error}",
+            hint='Give it yourself: ssh_from="192.0.2.7/32". https://apps.csc.fi/myip shows it.',
+        ) from error
+
+
+def _checked(conn: Connection, rule: Rule, allow_world: bool) -> Rule:
+    first, last = _ports(rule.port)
+    if rule.protocol not in ("tcp", "udp", "icmp"):
+        raise InvalidInput(f"'{rule.protocol}' is no protocol: tcp, udp or icmp.")
+    if (first is None or last is None) != (rule.protocol == "icmp"):
+        raise InvalidInput(f"{rule.protocol} needs {'no' if first else 'a'} port.")
+    if first is not None and last is not None and not 1 <= first <= last <= 65535:
+        raise InvalidInput(f"{rule.port} is no port: 1 to 65535, the first not after the last.")
+    cidr = cidr_of(conn, rule.remote_ip)
+    world = ipaddress.ip_network(cidr).prefixlen < WORLD
+    if world and not allow_world and rule.protocol == "tcp" and (first or 0) <= 22 <= (last or 0):
+        raise Refused(
+            f"{cidr} opens SSH to the whole internet, which is scanned for it day and night.",
+            hint='Give your own address, or "my-ip"; allow_world=True opens it all the same.',
+        )
+    return Rule(rule.port, rule.protocol, cidr)
+
+
+def _ports(port: int | tuple[int, int] | None) -> tuple[int | None, int | None]:
+    return port if isinstance(port, tuple) else (port, port)
+
+
+def _add(conn: Connection, group: SecurityGroup, rule: Rule) -> None:
+    from openstack.exceptions import ConflictException
+
+    first, last = _ports(rule.port)
+    with suppress(ConflictException):  # somebody added the same rule meanwhile
+        once(
+            f"rule {rule}",
+            lambda: conn.network.create_security_group_rule(
+                security_group_id=group.id,
+                direction="ingress",
+                ethertype=_ethertype(rule),
+                protocol=rule.protocol,
+                port_range_min=first,
+                port_range_max=last,
+                remote_ip_prefix=rule.remote_ip,
+            ),
+            lambda: [group] if _has(SECURITY_GROUP.get(conn, group.id), rule) else [],
+        )
+
+
+def _has(group: SecurityGroup, rule: Rule) -> bool:
+    first, last = _ports(rule.port)
+    return any(
+        there["direction"] == "ingress"
+        and there["ethertype"] == _ethertype(rule)
+        and there["protocol"] == rule.protocol
+        and (there["port_range_min"], there["port_range_max"]) == (first, last)
+        and there["remote_ip_prefix"] == rule.remote_ip
+        for there in group.security_group_rules
+    )
+
+
+def _ethertype(rule: Rule) -> str:
+    return f"IPv{ipaddress.ip_network(rule.remote_ip).version}"
+
+
+def _lets_in(group: SecurityGroup) -> Sequence[str]:
+    def text(rule: dict[str, object]) -> str:
+        first, last = rule["port_range_min"], rule["port_range_max"]
+        ports = "" if first is None else f" {first}" if first == last else f" {first}-{last}"
+        group_only = "its group" if rule["remote_group_id"] else "anywhere"
+        source = rule["remote_ip_prefix"] or group_only
+        return f"{rule['protocol'] or 'all'}{ports} from {source}"
+
+    return [text(rule) for rule in group.security_group_rules if rule["direction"] == "ingress"]
