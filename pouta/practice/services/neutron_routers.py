@@ -51,10 +51,10 @@ class PracticeRouters(
     def update_floatingip(self, context, id, floatingip):
         return self._settle(context, super().update_floatingip(context, id, floatingip))
 
-    def disassociate_floatingips(self, context, port_id, do_notify=True):
+    def disassociate_floatingips(self, context, port_id):
         """Called when a port goes away."""
         freed = self.get_floatingips(context.elevated(), filters={"port_id": [port_id]})
-        router_ids = super().disassociate_floatingips(context, port_id, do_notify)
+        router_ids = super().disassociate_floatingips(context, port_id)
         for address in freed:
             self.update_floatingip_status(
                 context, address["id"], constants.FLOATINGIP_STATUS_DOWN

@@ -76,7 +76,10 @@ def serve(name, parent):
         module.replace_process(parent.folder, parent.sockets, parent.hold)
     applications = module.applications(parent.folder, parent.first_time)
     import waitress
+    from sqlalchemy import orm
 
+    # Else the first request may meet models whose relationships are not there yet.
+    orm.configure_mappers()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     servers = [
         waitress.create_server(
