@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from openstack.network.v2.network import Network
     from openstack.network.v2.port import Port
 
+IDS_IN_A_URL = 100  # with more, a URL gets longer than servers and proxies take
+
 
 @chore("list floating IPs")
 def list(conn: Connection) -> Table[FloatingIP]:
@@ -59,9 +61,11 @@ def attach(
     """
     wanted = find(conn, address) if address is not None else None
     found = _find.one(conn, SERVER, server)
-    port = port_of(ports_of(conn, [found]), found)
+    port = ports_of(conn, [found]).get(found.id)
+    if port is None:
+        raise NotFound(f"Server '{found.name}' has no port on a network.", resource=found)
     with Made(conn) as made:
-        ip = connect(made, found, port, wanted, move=move)
+        ip = connect(made, port, wanted, move=move)
         wait_until_shown(conn, found, ip, timeout=timeout)
     return FLOATING_IP.get(conn, ip.id)
 
@@ -84,7 +88,6 @@ def release(conn: Connection, address: str | FloatingIP, *, in_use: bool = False
 
 def connect(
     made: Made,
-    server: Server,
     port: Port,
     wanted: FloatingIP | None = None,
     *,
@@ -119,17 +122,16 @@ def allocate(made: Made, port: Port, external: Network | None = None) -> Floatin
     return made.create(FLOATING_IP, floating_network_id=pool.id, port_id=port.id)
 
 
-def ports_of(conn: Connection, servers: Sequence[Server]) -> Sequence[Port]:
-    """The ports of all these servers; one request."""
-    return [*conn.network.ports(device_id=[server.id for server in servers])]
-
-
-def port_of(ports: Sequence[Port], server: Server) -> Port:
-    """The server's first port with an IPv4 address."""
-    for port in ports:
-        if port.device_id == server.id and any("." in ip["ip_address"] for ip in port.fixed_ips):
-            return port
-    raise NotFound(f"Server '{server.name}' has no port on a network.", resource=server)
+def ports_of(conn: Connection, servers: Sequence[Server]) -> dict[str, Port]:
+    """The first port with an IPv4 address of each server, by server ID; one request."""
+    ids = [server.id for server in servers]
+    query = {"device_id": ids} if len(ids) <= IDS_IN_A_URL else {}
+    ports = [
+        port
+        for port in conn.network.ports(**query)
+        if any("." in ip["ip_address"] for ip in port.fixed_ips)
+    ]
+    return {port.device_id: port for port in reversed(ports) if port.device_id in {*ids}}
 
 
 def wait_until_shown(conn: Connection, server: Server, ip: FloatingIP, *, timeout: float) -> Server:

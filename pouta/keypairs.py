@@ -64,14 +64,16 @@ def ensure(conn: Connection, name: str, *, public_key: str | Path | None = None)
 
 
 @chore("ensure a key pair of your own")
-def ensure_own(conn: Connection) -> Keypair:
+def ensure_own(conn: Connection, *, among: Sequence[Keypair] | None = None) -> Keypair:
     """The user's own public key from `~/.ssh` is a key pair afterwards.
 
     Any key pair that holds one of the user's usual keys (id_ed25519, id_ecdsa, id_rsa, or the one
     that pouta made) is taken; else the first of these is uploaded; else a key is made.
+
+    among: key pairs that were listed before; they are not listed again then.
     """
     own = [path.read_text() for path in _public_halves((*USUAL_KEYS, _OWN)) if path.exists()]
-    for pair in KEYPAIR.list(conn):
+    for pair in KEYPAIR.list(conn) if among is None else among:
         if any(same_key(pair.public_key, text) for text in own):
             return pair
     text = own[0] if own else _local_key(_OWN)
@@ -117,10 +119,10 @@ def _upload(conn: Connection, name: str, public_key: str) -> Keypair:
             if pair.name == name and same_key(pair.public_key, public_key)
         ]
 
-    once(
-        f"key pair '{name}'", lambda: KEYPAIR.create(conn, name=name, public_key=public_key), there
-    )
-    return KEYPAIR.get(conn, name)
+    def ask() -> Keypair:
+        return KEYPAIR.create(conn, name=name, public_key=public_key)
+
+    return once(f"key pair '{name}'", ask, there)[0]
 
 
 def _read(public_key: str | Path) -> str:

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from openstack.image.v2.image import Image
     from openstack.network.v2.floating_ip import FloatingIP
     from openstack.network.v2.network import Network
+    from openstack.network.v2.port import Port
     from openstack.network.v2.security_group import SecurityGroup
 
 LAUNCH_TIMEOUT = 600.0  # seconds
+SSH_PORT = 22
 USER_DATA_LIMIT = 65535  # bytes, as base64; Nova's
 
 
@@ -162,7 +164,9 @@ class _Plan:
     flavor: Flavor
     network: Network
     external: Network | None
+    keypairs: Sequence[Keypair]
     keypair: Keypair | None
+    known_groups: Sequence[SecurityGroup]
     groups: Sequence[SecurityGroup]
     address: FloatingIP | None
     disks: Sequence[Volume]
@@ -174,15 +178,16 @@ def _launch(
     conn: Connection, names: Sequence[str], wish: Wish, *, all_or_nothing: bool
 ) -> Sequence[Server]:
     _check(names, wish)
+    ssh = _ssh_rule(conn, wish)
     plan = _resolve(conn, names, wish)
-    _prepare(conn, plan)
+    _prepare(conn, plan, ssh)
     with Made(conn, tags=wish.tags) as made:
         servers = _create(made, names, plan)
         if not wish.wait:
             return servers
-        servers = states.wait(conn, servers, _has_network, wish.timeout, "on the network")
-        addresses = _connect(made, servers, plan)
-        disks = _make_disks(made, servers, plan)
+        addresses, disks = gather(
+            lambda: _connect(made, servers, plan), lambda: _make_disks(made, servers, plan)
+        )
         servers = states.wait(conn, servers, _is_up_with(addresses), wish.timeout)
         _judge(servers, all_or_nothing)
         return _attach(made, servers, disks, wish.timeout)
@@ -210,15 +215,21 @@ def _check(names: Sequence[str], wish: Wish) -> None:
     _encoded(wish.user_data)
 
 
+def _ssh_rule(conn: Connection, wish: Wish) -> groups.Rule | None:
+    if wish.ssh_from is None:
+        return None
+    return groups.checked(conn, groups.Rule(SSH_PORT, "tcp", wish.ssh_from), wish.allow_world)
+
+
 def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
     """Every name becomes a thing, all at once; nothing is made."""
-    image, flavor, seen, existing, known, keypair, server_group, address, *disks = gather(
+    image, flavor, seen, existing, known, pairs, server_group, address, *disks = gather(
         lambda: images.find(conn, wish.image),
         lambda: flavors.find(conn, wish.flavor),
-        lambda: [*networks.list(conn)],
+        lambda: networks.list(conn),
         lambda: _existing(conn, names),
-        lambda: [*groups.list(conn)] if wish.security_groups else [],
-        lambda: keypairs.find(conn, wish.key_name) if isinstance(wish.key_name, str) else None,
+        lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
+        lambda: keypairs.list(conn) if wish.key_name is not False else [],
         lambda: _server_group(conn, wish.server_group),
         lambda: _named_address(conn, wish.floating_ip),
         *(
@@ -244,7 +255,11 @@ def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
             else wish.network or networks.default(conn, among=seen)
         ),
         external=networks.external(conn, among=seen),
-        keypair=keypair,
+        keypairs=pairs,
+        keypair=(
+            _find.pick("key pair", wish.key_name, pairs) if isinstance(wish.key_name, str) else None
+        ),
+        known_groups=known,
         groups=[
             _find.pick("security group", group, known) if isinstance(group, str) else group
             for group in wish.security_groups
@@ -279,19 +294,20 @@ def _check_room(plan: _Plan) -> None:
         )
 
 
-def _prepare(conn: Connection, plan: _Plan) -> None:
+def _prepare(conn: Connection, plan: _Plan, ssh: groups.Rule | None) -> None:
     """The key pair and the SSH group are there afterwards; they stay if the launch fails."""
     wish = plan.wish
-    key, group = gather(
-        lambda: keypairs.ensure_own(conn) if wish.key_name is None else plan.keypair,
-        lambda: (
-            groups.ensure_ssh(conn, wish.ssh_from, allow_world=wish.allow_world)
-            if wish.ssh_from
-            else None
-        ),
-    )
-    plan.keypair = key
-    plan.groups = [*plan.groups, *([group] if group else [])]
+    if wish.key_name is None:
+        plan.keypair = keypairs.ensure_own(conn, among=plan.keypairs)
+    if ssh:
+        group = groups.ensure(
+            conn,
+            f"ssh-from-{ssh.remote_ip.replace('/', '-')}",
+            rules=[ssh],
+            allow_world=wish.allow_world,
+            among=plan.known_groups,
+        )
+        plan.groups = [*plan.groups, group]
 
 
 def _create(made: Made, names: Sequence[str], plan: _Plan) -> Sequence[Server]:
@@ -351,23 +367,21 @@ def _root_disk(made: Made, name: str, plan: _Plan) -> Volume | None:
 
 def _connect(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, str]:
     """Floating IPs lead to the servers' ports; the addresses by server ID."""
-    reachable = [server for server in servers if _has_network(server) and server.status != "ERROR"]
-    if not plan.wish.floating_ip or not reachable:
+    if not plan.wish.floating_ip:
         return {}
     if plan.external is None:
         progress.say("This cloud has no floating IPs (ePouta): use the private address.")
         return {}
-    ports = floating_ips.ports_of(made.conn, reachable)
-    new = {server.id for server in reachable} - {server.id for server in plan.existing.values()}
+    there = {server.id for server in plan.existing.values()}
+    ports = states.wait_for_ports(made.conn, servers, plan.wish.timeout)
 
-    def lead(server: Server) -> FloatingIP:
-        port = floating_ips.port_of(ports, server)
-        if server.id in new and plan.address is None:
+    def lead(port: Port) -> FloatingIP:
+        if plan.address is None and port.device_id not in there:
             return floating_ips.allocate(made, port, plan.external)
-        return floating_ips.connect(made, server, port, plan.address, external=plan.external)
+        return floating_ips.connect(made, port, plan.address, external=plan.external)
 
-    found = each(lead, reachable)
-    return {server.id: ip.floating_ip_address for server, ip in zip(reachable, found, strict=True)}
+    found = each(lead, ports.values())
+    return {id: ip.floating_ip_address for id, ip in zip(ports, found, strict=True)}
 
 
 def _make_disks(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, Sequence[Volume]]:
@@ -455,10 +469,6 @@ def _server_group(conn: Connection, wanted: str | None) -> str | None:
 
 def _named_address(conn: Connection, wanted: bool | str | FloatingIP) -> FloatingIP | None:
     return None if isinstance(wanted, bool) else floating_ips.find(conn, wanted)
-
-
-def _has_network(server: Server) -> bool:
-    return bool(floating_ips.addresses(server)) or server.status not in ("BUILD", "ERROR")
 
 
 def _is_up_with(addresses: dict[str, str]) -> Callable[[Server], bool]:

@@ -60,7 +60,12 @@ def find(conn: Connection, name_or_id: str | SecurityGroup) -> SecurityGroup:
 
 @chore("ensure security group {name}")
 def ensure(
-    conn: Connection, name: str, *, rules: Sequence[Rule] = (), allow_world: bool = False
+    conn: Connection,
+    name: str,
+    *,
+    rules: Sequence[Rule] = (),
+    allow_world: bool = False,
+    among: Sequence[SecurityGroup] | None = None,
 ) -> SecurityGroup:
     """A group of that name with at least these rules is there afterwards.
 
@@ -68,6 +73,7 @@ def ensure(
     in. The group `default` is never changed: servers need it as it is to get their SSH key.
 
     allow_world: without it, a rule that opens SSH to the whole internet is refused.
+    among: groups that were listed before; they are not listed again then.
 
     `POST /v2.0/security-groups` and `/v2.0/security-group-rules`.
     """
@@ -76,8 +82,9 @@ def ensure(
             "The group 'default' is not changed: without its rules a server gets no SSH key.",
             hint="Put the rules into a group of their own.",
         )
-    wanted = [_checked(conn, rule, allow_world) for rule in rules]
-    named = [*SECURITY_GROUP.named(conn, name)]
+    wanted = [checked(conn, rule, allow_world) for rule in rules]
+    seen = SECURITY_GROUP.named(conn, name) if among is None else among
+    named = [group for group in seen if group.name == name]
     if named:
         group = _find.pick(SECURITY_GROUP.noun, name, named)
     else:
@@ -105,14 +112,6 @@ def allow(
     allow_world: without it, opening SSH to the whole internet is refused.
     """
     return ensure(conn, name, rules=[Rule(port, protocol, remote_ip)], allow_world=allow_world)
-
-
-@chore("open SSH to {remote_ip}")
-def ensure_ssh(conn: Connection, remote_ip: str, *, allow_world: bool = False) -> SecurityGroup:
-    """The group that lets SSH in from `remote_ip`, named after it, is there afterwards."""
-    cidr = cidr_of(conn, remote_ip)
-    name = f"ssh-from-{cidr.replace('/', '-')}"
-    return allow(conn, name, port=22, remote_ip=cidr, allow_world=allow_world)
 
 
 def cidr_of(conn: Connection, remote_ip: str) -> str:
@@ -150,7 +149,8 @@ def _my_ip() -> str:
         ) from error
 
 
-def _checked(conn: Connection, rule: Rule, allow_world: bool) -> Rule:
+def checked(conn: Connection, rule: Rule, allow_world: bool) -> Rule:
+    """The rule with its CIDR worked out, or why it cannot be."""
     first, last = _ports(rule.port)
     if rule.protocol not in ("tcp", "udp", "icmp"):
         raise InvalidInput(f"'{rule.protocol}' is no protocol: tcp, udp or icmp.")

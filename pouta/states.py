@@ -13,6 +13,9 @@ from pouta.kinds import SERVER
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
+    from openstack.network.v2.port import Port
+
+HINT = "Look again with pouta.servers.find(conn, name), or give up with pouta.servers.delete."
 
 
 def wait(
@@ -23,7 +26,6 @@ def wait(
     what: str = "",
 ) -> Sequence[Server]:
     """The servers once each is `done`, or in ERROR."""
-    hint = "Look again with pouta.servers.find(conn, name), or give up with pouta.servers.delete."
     return waiting.for_all(
         conn,
         SERVER,
@@ -31,12 +33,36 @@ def wait(
         lambda server: server.status == "ERROR" or done(server),
         timeout=timeout,
         what=what,
-        hint=hint,
+        hint=HINT,
     )
 
 
 def is_idle(server: Server) -> bool:
     return server.status not in ("BUILD", "REBOOT", "HARD_REBOOT") and server.task_state is None
+
+
+def wait_for_ports(conn: Connection, servers: Sequence[Server], timeout: float) -> dict[str, Port]:
+    """The servers' ports by server ID, as soon as they are there; none for one in ERROR.
+
+    Neutron has the port a second before Nova shows the address.
+    """
+
+    ports: dict[str, Port] = {}
+
+    def without_port() -> Sequence[Server]:
+        nonlocal ports
+        ports = floating_ips.ports_of(conn, servers)
+        bare = [server.id for server in servers if server.id not in ports]
+        return SERVER.present(conn, bare) if bare else ()
+
+    waiting.until(
+        "ports on the network",
+        without_port,
+        lambda server: server.status == "ERROR",
+        timeout=timeout,
+        hint=HINT,
+    )
+    return ports
 
 
 def now(conn: Connection, servers: Sequence[Server]) -> Sequence[Server]:

@@ -75,6 +75,8 @@ def create(
     Billed by its full size from now until it is deleted, attached or not. When it fails nothing is
     left behind. `POST /v3/{project_id}/volumes`.
     """
+    source: Snapshot | None
+    template: Image | None
     source, template = gather(
         lambda: _find.one(conn, SNAPSHOT, snapshot) if snapshot is not None else None,
         lambda: images.find(conn, image) if image is not None else None,
