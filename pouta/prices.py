@@ -107,14 +107,15 @@ def load(path: Path | None = None) -> dict[str, Any]:
     chosen = path or os.environ.get("POUTA_PRICES")
     if not chosen:
         return _shipped()
-    file = Path(chosen).expanduser()
     try:
-        return _checked(yaml.safe_load(file.read_text(encoding="utf-8")), str(file))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = Path(chosen).expanduser().read_text(encoding="utf-8")
+        tables = yaml.safe_load(text)
+    except (OSError, RuntimeError, ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(
-            f"The price tables in {file} cannot be read: {error}",
+            f"The price tables in {chosen} cannot be read: {error}",
             hint="Unset POUTA_PRICES to use the prices that come with pouta.",
         ) from error
+    return _checked(tables, str(chosen))
 
 
 @cache
