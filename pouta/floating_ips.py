@@ -105,13 +105,19 @@ def connect(
         return here or allocate(made, port, external)
     if wanted.port_id == port.id:
         return wanted
-    if wanted.port_id and not move:
-        raise Refused(
-            f"{wanted.floating_ip_address} leads to server {_device(wanted)}.",
-            hint="move=True takes it from there.",
-            resource=wanted,
-        )
+    if not move:
+        check_free(wanted)
     return conn.network.update_ip(wanted, port_id=port.id)
+
+
+def check_free(ip: FloatingIP) -> None:
+    """Refuse an address that another server answers at: it would go dark without a word."""
+    if ip.port_id:
+        raise Refused(
+            f"{ip.floating_ip_address} leads to server {_device(ip)}.",
+            hint="pouta.floating_ips.attach(conn, server, address, move=True) takes it from there.",
+            resource=ip,
+        )
 
 
 def allocate(made: Made, port: Port, external: Network | None = None) -> FloatingIP:

@@ -9,12 +9,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
-from pouta import flavors, floating_ips, images, keypairs, networks, progress, states, volumes
+from pouta import (
+    flavors,
+    floating_ips,
+    images,
+    keypairs,
+    networks,
+    progress,
+    states,
+    volumes,
+    waiting,
+)
 from pouta import security_groups as groups
 from pouta.concurrently import each, gather
 from pouta.display import Table
 from pouta.errors import InvalidInput, Refused, chore, listed
-from pouta.kinds import SERVER, VOLUME
+from pouta.kinds import FLOATING_IP, SERVER, VOLUME
 from pouta.made import Made, remove
 
 if TYPE_CHECKING:
@@ -185,12 +195,13 @@ def _launch(
         servers = _create(made, names, plan)
         if not wish.wait:
             return servers
-        addresses, disks = gather(
+        ips, disks = gather(
             lambda: _connect(made, servers, plan), lambda: _make_disks(made, servers, plan)
         )
-        servers = states.wait(conn, servers, _is_up_with(addresses), wish.timeout)
-        _judge(servers, all_or_nothing)
-        return _attach(made, servers, disks, wish.timeout)
+        servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout)
+        up = _judge(made, servers, ips, disks, all_or_nothing)
+        _attach(made, up, disks, wish.timeout)
+    return states.now(conn, servers) if any(disks.values()) else servers
 
 
 def _check(names: Sequence[str], wish: Wish) -> None:
@@ -269,9 +280,12 @@ def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
         server_group=server_group,
         existing=existing,
     )
+    there = {server.id for server in existing.values()}
     for disk in disks:
-        if not set(volumes.attached_to(disk)) & {server.id for server in existing.values()}:
+        if not there & {*volumes.attached_to(disk)}:
             volumes.check_free(disk)
+    if address and not there:
+        floating_ips.check_free(address)
     _check_room(plan)
     return plan
 
@@ -365,8 +379,8 @@ def _root_disk(made: Made, name: str, plan: _Plan) -> Volume | None:
     return volumes.wait_until_ready(made.conn, [root], timeout=plan.wish.timeout)[0]
 
 
-def _connect(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, str]:
-    """Floating IPs lead to the servers' ports; the addresses by server ID."""
+def _connect(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, FloatingIP]:
+    """Floating IPs lead to the servers' ports; by server ID."""
     if not plan.wish.floating_ip:
         return {}
     if plan.external is None:
@@ -380,8 +394,7 @@ def _connect(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, st
             return floating_ips.allocate(made, port, plan.external)
         return floating_ips.connect(made, port, plan.address, external=plan.external)
 
-    found = each(lead, ports.values())
-    return {id: ip.floating_ip_address for id, ip in zip(ports, found, strict=True)}
+    return dict(zip(ports, each(lead, ports.values()), strict=True))
 
 
 def _make_disks(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, Sequence[Volume]]:
@@ -409,46 +422,39 @@ def _make_disks(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str,
     return disks
 
 
-def _attach(
+def _judge(
     made: Made,
     servers: Sequence[Server],
+    ips: dict[str, FloatingIP],
     disks: dict[str, Sequence[Volume]],
-    timeout: float,
+    all_or_nothing: bool,
 ) -> Sequence[Server]:
-    """The disks are in the servers that came up; those of servers that did not are removed."""
-    conn = made.conn
-    up = [server for server in servers if server.status != "ERROR"]
-    ours = {thing.id for creation in made.creations for thing in creation.things}
-    orphans = [
-        volume
-        for server in servers
-        if server not in up
-        for volume in disks.get(server.id, ())
-        if volume.id in ours
-    ]
-    if orphans:
-        remove(conn, VOLUME, orphans)
-    pairs = [(server, volume) for server in up for volume in disks.get(server.id, ())]
-    if not pairs:
-        return servers
-    volumes.wait_until_ready(
-        conn, [volume for server, volume in pairs if volume.id in ours], timeout=timeout
-    )
-    missing = [pair for pair in pairs if pair[0].id not in volumes.attached_to(pair[1])]
-    each(lambda pair: volumes.ask_to_attach(conn, *pair), missing)
-    volumes.wait_until_attached(
-        conn, [volume for _, volume in pairs], [server for server, _ in pairs], timeout=timeout
-    )
-    return states.now(conn, servers)
-
-
-def _judge(servers: Sequence[Server], all_or_nothing: bool) -> None:
-    """Raise when nothing, or with `all_or_nothing` not everything, came up."""
+    """The servers that came up. Raise when none did, or with `all_or_nothing` not all of them."""
     failed = [server for server in servers if server.status == "ERROR"]
     if failed and (all_or_nothing or len(failed) == len(servers)):
         raise states.failure(failed[0], also=len(failed) - 1)
     if failed:
         progress.say(f"{len(failed)} of {len(servers)} servers failed: {states.fault(failed[0])}")
+        useless = [volume for server in failed for volume in disks[server.id] if volume in made]
+        remove(made.conn, FLOATING_IP, [ips[s.id] for s in failed if ips.get(s.id) in made])
+        remove(made.conn, VOLUME, useless)
+    return [server for server in servers if server not in failed]
+
+
+def _attach(
+    made: Made, servers: Sequence[Server], disks: dict[str, Sequence[Volume]], timeout: float
+) -> None:
+    """The disks are in their servers afterwards."""
+    conn = made.conn
+    pairs = [(server, volume) for server in servers for volume in disks[server.id]]
+    new = [volume for _, volume in pairs if volume in made]
+    if new:
+        volumes.wait_until_ready(conn, new, timeout=timeout, pace=waiting.BY_NOW)
+    missing = [pair for pair in pairs if pair[0].id not in volumes.attached_to(pair[1])]
+    each(lambda pair: volumes.ask_to_attach(conn, *pair), missing)
+    if missing:
+        hosts, added = zip(*missing, strict=True)
+        volumes.wait_until_attached(conn, added, hosts, timeout=timeout)
 
 
 def _existing(conn: Connection, names: Sequence[str]) -> dict[str, Server]:
@@ -471,10 +477,11 @@ def _named_address(conn: Connection, wanted: bool | str | FloatingIP) -> Floatin
     return None if isinstance(wanted, bool) else floating_ips.find(conn, wanted)
 
 
-def _is_up_with(addresses: dict[str, str]) -> Callable[[Server], bool]:
+def _is_up_with(ips: dict[str, FloatingIP]) -> Callable[[Server], bool]:
     def done(server: Server) -> bool:
-        wanted = addresses.get(server.id)
-        return states.is_idle(server) and (not wanted or wanted in floating_ips.addresses(server))
+        ip = ips.get(server.id)
+        shown = ip is None or ip.floating_ip_address in floating_ips.addresses(server)
+        return states.is_idle(server) and shown
 
     return done
 

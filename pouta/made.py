@@ -99,6 +99,11 @@ class Made:
             creation.things = [*kind.marked(self.conn, mark)]
         return creation.things
 
+    def __contains__(self, thing: Any) -> bool:
+        """Whether this call made it."""
+        ours = {id_of(made) for creation in self.creations for made in creation.things}
+        return thing is not None and id_of(thing) in ours
+
     def undo(self) -> list[Leftover]:
         """Remove all that was made, last first, and return what stays behind."""
         left: list[Leftover] = []

@@ -6,6 +6,7 @@ a widget in a notebook, nobody where nobody looks.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import shutil
 import sys
@@ -105,16 +106,16 @@ def in_notebook() -> bool:
 
 def _notebook() -> Show:
     """A bar where ipywidgets is there, else a line that is written over."""
-    from IPython import display as ipython
+    ipython: Any = importlib.import_module("IPython.display")
 
     try:
-        import ipywidgets
+        widgets: Any = importlib.import_module("ipywidgets")
     except ImportError:
         handle: Any = ipython.display({"text/plain": ""}, raw=True, display_id=True)
         return lambda step: handle.update({"text/plain": str(step)}, raw=True)
-    bar = ipywidgets.IntProgress(min=0)
-    label = ipywidgets.Label()
-    ipython.display(ipywidgets.HBox([bar, label]))
+    bar = widgets.IntProgress(min=0)
+    label = widgets.Label()
+    ipython.display(widgets.HBox([bar, label]))
 
     def show(step: Step) -> None:
         bar.max, bar.value, label.value = step.total, step.done, str(step)

@@ -107,6 +107,8 @@ def attach(
     `POST /servers/{id}/os-volume_attachments`. (openstacksdk's `attach_volume` cannot attach to a
     second server, and does not notice when attaching fails.)
     """
+    host: Server
+    disk: Volume
     host, disk = gather(
         lambda: _find.one(conn, SERVER, server), lambda: _find.one(conn, VOLUME, volume)
     )
@@ -310,10 +312,14 @@ def checked_size(
 
 
 def wait_until_ready(
-    conn: Connection, volumes: Sequence[Volume], *, timeout: float = CREATE_TIMEOUT
+    conn: Connection,
+    volumes: Sequence[Volume],
+    *,
+    timeout: float = CREATE_TIMEOUT,
+    pace: waiting.Pace | None = None,
 ) -> Sequence[Volume]:
     """The volumes once they can be attached. Raises Failed when one went to error."""
-    ready = waiting.for_all(conn, VOLUME, volumes, _settled, timeout=timeout)
+    ready = waiting.for_all(conn, VOLUME, volumes, _settled, timeout=timeout, pace=pace)
     for volume in ready:
         if volume.status != "available":
             raise Failed(

@@ -20,20 +20,25 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Pace:
-    """The pauses between looks, in seconds: short at first, for what is quick; then longer.
+    """The pauses before looks, in seconds: short at first, for what is quick; then longer.
 
-    Half a second is the shortest, so no wait asks more than twice a second.
+    Half a second is the shortest between two looks, so no wait asks more than twice a second.
     """
 
     first: float = 0.5
+    shortest: float = 0.5
     growth: float = 1.15
     longest: float = 5.0
 
     def pauses(self) -> Iterator[float]:
-        pause = self.first
+        yield self.first
+        pause = self.shortest
         while True:
             yield pause
             pause = min(pause * self.growth, self.longest)
+
+
+BY_NOW = Pace(first=0)  # for what has had its time already
 
 
 def state(thing: Any) -> str:
@@ -98,6 +103,7 @@ def for_all(
     timeout: float,
     what: str = "",
     hint: str = "",
+    pace: Pace | None = None,
 ) -> Sequence[R]:
     """The things, in their order, as they are once each is `done`.
 
@@ -112,7 +118,7 @@ def for_all(
             raise Failed(f"{kind.noun} {listed(gone)} was deleted meanwhile, not by this call.")
         return [present[id] for id in names]
 
-    return until(what or plain, look, done, timeout=timeout, hint=hint)
+    return until(what or plain, look, done, timeout=timeout, hint=hint, pace=pace)
 
 
 def _summary(seen: Sequence[object]) -> str:
