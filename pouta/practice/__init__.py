@@ -7,6 +7,7 @@ server of this cloud, and its volumes keep no data.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -38,10 +39,13 @@ def cloud(
     has Pouta's quotas and Yoga.
     """
     folder = Folder(directory)
-    started = control.start(folder, quotas=quotas, latest=latest, owned=True)
+    started = control.start(folder, quotas=quotas, latest=latest, owner=os.getpid())
     try:
-        with control.connect(folder) as connection:
+        connection = control.connect(folder)
+        try:
             yield connection
+        finally:
+            connection.close()
     finally:
         if started:
             control.stop(folder)

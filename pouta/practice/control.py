@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -52,9 +51,12 @@ def start(
     quotas: str | None = None,
     latest: bool | None = None,
     port_base: int | None = None,
-    owned: bool = False,
+    owner: int | None = None,
 ) -> bool:
-    """Bring the cloud up as asked. False: it was running so already."""
+    """Bring the cloud up as asked. False: it was running so already.
+
+    `owner` is a process with which the cloud ends, however that process ends.
+    """
     if quotas is not None and quotas not in QUOTAS:
         raise InvalidInput(f"Quotas are {' or '.join(QUOTAS)}, not {quotas!r}.")
     interpreter = installation.python(say)
@@ -71,7 +73,7 @@ def start(
         elif not folder.prepared.exists():
             clear(folder)
         folder.remember(**wanted)
-        launch(folder, interpreter, owned)
+        launch(folder, interpreter, owner)
         write_clouds_yaml(folder)
     return True
 
@@ -112,13 +114,13 @@ def clear(folder: Folder) -> None:
     folder.create()
 
 
-def launch(folder: Folder, interpreter: Path, owned: bool) -> None:
+def launch(folder: Folder, interpreter: Path, owner: int | None) -> None:
     """Start the supervisor, and follow its report to the end."""
     reading, writing = os.pipe()
     command = [str(interpreter), str(SERVICES), "supervisor", str(folder.path)]
     command += ["--report", str(writing)]
-    if owned:
-        command += ["--owner", str(os.getpid())]
+    if owner is not None:
+        command += ["--owner", str(owner)]
     log = os.open(folder.logs / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(reading) as report:
         try:
@@ -177,43 +179,44 @@ def write_clouds_yaml(folder: Folder) -> None:
     for name, (user, project) in CLOUDS.items():
         lines.append(f"  {name}:")
         lines.append("    auth:")
-        lines += [f"      {key}: {json.dumps(value)}" for key, value in
-                  login(folder, user, project).items()]
+        given = login(folder, user, folder.password(user), project)
+        lines += [f"      {key}: {json.dumps(value)}" for key, value in given.items()]
         lines.append(f"    region_name: {REGION}")
         lines.append("    interface: public")
         lines.append('    identity_api_version: "3"')
     write_private(folder.clouds_yaml, "\n".join(lines) + "\n")
 
 
-def login(folder: Folder, user: str, project: str) -> dict[str, str]:
+def login(folder: Folder, user: str, password: str, project: str) -> dict[str, str]:
     """How a user logs in."""
     return {
         "auth_url": folder.url("identity", "/v3"),
         "username": user,
-        "password": folder.password(user),
+        "password": password,
         "project_name": project,
         "user_domain_name": "Default",
         "project_domain_name": "Default",
     }
 
 
-@contextmanager
-def connect(folder: Folder, cloud: str = "practice") -> Iterator[Connection]:
-    """A connection to a cloud of the folder's clouds.yaml."""
+def connect(folder: Folder, cloud: str = "practice") -> Connection:
+    """A connection to one of the clouds of the folder's clouds.yaml."""
+    user, project = CLOUDS[cloud]
+    return connect_as(folder, user, folder.password(user), project)
+
+
+def connect_as(folder: Folder, user: str, password: str, project: str) -> Connection:
+    """A connection as any user of the cloud."""
     import openstack
 
-    connection = openstack.connect(
+    return openstack.connect(
         load_yaml_config=False,
         load_envvars=False,
-        auth=login(folder, *CLOUDS[cloud]),
+        auth=login(folder, user, password, project),
         region_name=REGION,
         interface="public",
         identity_api_version="3",
     )
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def stop(folder: Folder) -> bool:
@@ -275,8 +278,8 @@ def exports(folder: Folder) -> dict[str, str]:
             f"There is no practice cloud in {folder.path}.",
             hint="To make one: python -m pouta.practice start",
         )
-    found = {f"OS_{key.upper()}": value for key, value in login(folder, MEMBER, PROJECT).items()}
-    return found | {
+    given = login(folder, MEMBER, folder.password(MEMBER), PROJECT)
+    return {f"OS_{key.upper()}": value for key, value in given.items()} | {
         "OS_REGION_NAME": REGION,
         "OS_INTERFACE": "public",
         "OS_IDENTITY_API_VERSION": "3",

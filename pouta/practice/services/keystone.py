@@ -7,7 +7,7 @@ import secrets
 import sys
 
 from ..folder import ADMIN, MEMBER, PROJECT, REGION, SERVICE, write_private
-from . import configuration, process
+from . import configuration, heat, process
 
 #: Roles that Pouta gives to everybody in a project, and the two that OpenStack adds by itself.
 MEMBER_ROLES = ("member", "heat_stack_owner", "object_store_user", "creator")
@@ -146,6 +146,11 @@ def make_users(keystone, folder):
         )
         for role in given:
             keystone.send("PUT", f"/projects/{project_id}/users/{user_id}/roles/{roles[role]}")
+    domain_id = keystone.create("domain", name=heat.DOMAIN)
+    user_id = keystone.create(
+        "user", name=heat.DOMAIN_ADMIN, domain_id=domain_id, password=folder.password(SERVICE)
+    )
+    keystone.send("PUT", f"/domains/{domain_id}/users/{user_id}/roles/{roles['admin']}")
 
 
 def make_catalog(keystone, folder):

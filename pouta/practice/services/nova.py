@@ -50,7 +50,6 @@ def configure(folder):
         "instance_usage_audit": False,
         "reclaim_instance_interval": 0,
         "periodic_fuzzy_delay": 0,
-        "max_concurrent_builds": 5,
         "force_config_drive": False,
     }
     sections["database"]["connection"] = folder.database("nova")

@@ -21,6 +21,7 @@ PROCESSES = {
     "nova": ("compute",),
     "cinder": ("volume",),
     "glance": ("image",),
+    "heat": ("orchestration",),
     "swift": ("object_store", "swift_account", "swift_container", "swift_object"),
 }
 #: Imported once, before forking, so that the processes share their memory.

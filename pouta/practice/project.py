@@ -1,0 +1,157 @@
+"""A project of its own in a practice cloud: made like Pouta's, and removed with all that is in it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .control import connect_as
+from .folder import Folder
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+ROLES = ("member", "heat_stack_owner", "object_store_user", "creator")
+CIDR = "192.168.1.0/24"
+NAME_SERVERS = ("193.166.4.24", "193.166.4.25")
+SECONDS = 60
+
+
+@contextmanager
+def own_project(folder: Folder, admin: Connection) -> Iterator[Connection]:
+    """A connection to a new project, as its only member."""
+    name = f"project_2{secrets.randbelow(10**6):06}"
+    password = secrets.token_urlsafe(12)
+    project = admin.identity.create_project(name=name, domain_id="default")
+    user = admin.identity.create_user(
+        name=f"{name}-{secrets.token_hex(2)}",
+        domain_id="default",
+        password=password,
+        default_project_id=project.id,
+    )
+    try:
+        for role in admin.identity.roles():
+            if role.name in ROLES:
+                admin.identity.assign_project_role_to_user(project, user, role)
+        member = connect_as(folder, user.name, password, name)
+        try:
+            furnish(member, name)
+            yield member
+        finally:
+            empty(admin, member, project.id)
+            member.close()
+    finally:
+        admin.identity.delete_user(user)
+        admin.identity.delete_project(project)
+
+
+def furnish(member: Connection, name: str) -> None:
+    """The network and the router that a project has on Pouta."""
+    network = member.network
+    own = network.create_network(name=name)
+    public = next(network.networks(name="public"))
+    subnet = network.create_subnet(
+        name=name,
+        network_id=own.id,
+        ip_version=4,
+        cidr=CIDR,
+        dns_nameservers=[*NAME_SERVERS],
+    )
+    router = network.create_router(name=name, external_gateway_info={"network_id": public.id})
+    interface(network, router, "add", {"subnet_id": subnet.id})
+
+
+def interface(network: Any, router: Any, verb: str, what: dict[str, str]) -> None:
+    """Plug a router in or out; the SDK's own names for these parameters come and go."""
+    answer = network.put(f"/routers/{router.id}/{verb}_router_interface", json=what)
+    answer.raise_for_status()
+
+
+def empty(admin: Connection, member: Connection, project_id: str) -> None:
+    """Delete everything of a project, first what holds on to other things."""
+    mine: Any = {"project_id": project_id}
+    everywhere: Any = {"all_projects": True, **mine}
+    compute, disks, network = admin.compute, admin.block_storage, admin.network
+    for stack in in_catalog(member, "orchestration", member.orchestration.stacks):
+        member.orchestration.delete_stack(stack)
+    until_none(
+        lambda: compute.servers(details=False, **everywhere),
+        lambda server: compute.delete_server(server.id),
+    )
+    with ThreadPoolExecutor() as pool:
+        parts = [
+            pool.submit(empty_network, network, mine),
+            pool.submit(
+                until_none,
+                lambda: disks.volumes(details=True, **everywhere),
+                lambda volume: delete_volume(disks, volume),
+            ),
+            pool.submit(empty_rest, admin, member, project_id),
+        ]
+        for part in parts:
+            part.result()
+
+
+def until_none(find: Callable[[], Iterable[Any]], delete: Callable[[Any], Any]) -> None:
+    """Delete what is found, once each, and wait until nothing is found."""
+    asked: set[str] = set()
+    deadline = time.monotonic() + SECONDS
+    while there := list(find()):
+        for thing in there:
+            if thing.id not in asked:
+                delete(thing)
+                asked.add(thing.id)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{there[0]} does not go away")
+        time.sleep(0.1)
+
+
+def delete_volume(disks: Any, volume: Any) -> None:
+    """Also one that has snapshots, or that hangs in some state."""
+    path = f"/volumes/{volume.id}"
+    if disks.delete(path, params={"cascade": True}).status_code == 400:
+        disks.post(f"{path}/action", json={"os-force_delete": {}})
+
+
+def empty_network(network: Any, mine: dict[str, str]) -> None:
+    """Floating IPs, routers, ports, networks and groups, in the order in which they let go."""
+    for address in network.ips(**mine):
+        network.delete_ip(address)
+    for router in network.routers(**mine):
+        for port in network.ports(device_id=router.id):
+            if port.device_owner == "network:router_interface":
+                interface(network, router, "remove", {"port_id": port.id})
+        network.delete_router(router)
+    for port in network.ports(**mine):
+        network.delete_port(port)
+    for own in network.networks(**mine):
+        network.delete_network(own)
+    for group in network.security_groups(**mine):
+        network.delete_security_group(group)
+
+
+def empty_rest(admin: Connection, member: Connection, project_id: str) -> None:
+    """Images, keys, server groups and objects."""
+    for image in admin.image.images(owner=project_id):
+        if image.is_protected:
+            admin.image.update_image(image, is_protected=False)
+        admin.image.delete_image(image)
+    for key in member.compute.keypairs():
+        member.compute.delete_keypair(key)
+    for group in member.compute.server_groups():
+        member.compute.delete_server_group(group)
+    for container in in_catalog(member, "object-store", member.object_store.containers):
+        for held in member.object_store.objects(container):
+            member.object_store.delete_object(held)
+        member.object_store.delete_container(container)
+
+
+def in_catalog(
+    member: Connection, kind: str, find: Callable[[], Iterable[Any]]
+) -> Iterable[Any]:
+    """What a service lists, if the cloud has the service."""
+    return list(find()) if member.endpoint_for(kind) else []
