@@ -194,7 +194,7 @@ def _launch(
     with Made(conn, tags=wish.tags) as made:
         servers = _create(made, names, plan)
         if not wish.wait:
-            return servers
+            return states.now(conn, servers)
         ips, disks = gather(
             lambda: _connect(made, servers, plan), lambda: _make_disks(made, servers, plan)
         )
@@ -331,9 +331,10 @@ def _create(made: Made, names: Sequence[str], plan: _Plan) -> Sequence[Server]:
         # Nova numbers them itself: name-1, name-2, …
         base = names[0].removesuffix("-1")
         count = len(names)
-        return made.create_many(
+        fleet = made.create_many(
             SERVER, count, name=base, min_count=count, max_count=count, **_request(plan)
         )
+        return sorted(fleet, key=lambda server: names.index(server.name))
     roots = each(lambda name: _root_disk(made, name, plan), missing)
     new = each(
         lambda pair: made.create(SERVER, name=pair[0], **_request(plan, pair[1])),

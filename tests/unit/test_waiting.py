@@ -1,0 +1,137 @@
+"""Waits, with a clock of their own: no test here takes time."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from keystoneauth1.exceptions import ConnectFailure
+from openstack.exceptions import ForbiddenException, HttpException
+
+from pouta import progress, waiting
+from pouta.errors import TimedOut
+
+
+class Clock:
+    """A clock that only `sleep` moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.sleeps: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def server(status, task_state=None):
+    return SimpleNamespace(id="1", name="web", status=status, task_state=task_state)
+
+
+def wait(clock, looks, *, timeout=60.0, **more):
+    """Wait for ACTIVE over the given looks; an exception among them is raised."""
+    given = iter(looks)
+
+    def look():
+        seen = next(given)
+        if isinstance(seen, Exception):
+            raise seen
+        return seen
+
+    return waiting.until(
+        "server 'web'",
+        look,
+        lambda thing: thing.status == "ACTIVE",
+        timeout=timeout,
+        clock=clock,
+        sleep=clock.sleep,
+        **more,
+    )
+
+
+def test_it_ends_as_soon_as_everything_is_done(clock):
+    seen = wait(clock, [[server("BUILD")], [server("BUILD")], [server("ACTIVE")]])
+    assert [thing.status for thing in seen] == ["ACTIVE"]
+    assert len(clock.sleeps) == 3
+
+
+def test_one_look_serves_many_and_all_must_be_done(clock):
+    looks = [
+        [server("ACTIVE"), server("BUILD")],
+        [server("ACTIVE"), server("ACTIVE")],
+    ]
+    assert len(wait(clock, looks)) == 2
+    assert len(clock.sleeps) == 2
+
+
+def test_waiting_for_things_to_vanish_ends_when_none_is_left(clock):
+    assert wait(clock, [[server("ACTIVE?")], []]) == []
+
+
+def test_pauses_start_short_and_never_fall_below_half_a_second(clock):
+    with pytest.raises(TimedOut):
+        wait(clock, [[server("BUILD")]] * 1000, timeout=600)
+    assert clock.sleeps[0] == 0.5
+    assert min(clock.sleeps[:-1]) >= 0.5
+    assert max(clock.sleeps) == 5.0
+    assert clock.sleeps[:-1] == sorted(clock.sleeps[:-1])
+
+
+def test_what_had_its_time_is_looked_at_at_once(clock):
+    wait(clock, [[server("BUILD")], [server("ACTIVE")]], pace=waiting.BY_NOW)
+    assert clock.sleeps == [0, 0.5]
+
+
+def test_a_timeout_says_what_was_seen_last_and_carries_it(clock):
+    with pytest.raises(TimedOut) as caught:
+        wait(clock, [[server("BUILD", "spawning")]] * 100, timeout=10, hint="Look again.")
+    assert "10 s" in caught.value.message
+    assert "BUILD (spawning)" in caught.value.message
+    assert caught.value.hint == "Look again."
+    assert caught.value.resource.name == "web"
+    assert clock.now == 10
+
+
+def test_a_cloud_that_restarts_does_not_end_the_wait(clock):
+    looks = [[server("BUILD")], ConnectFailure("refused"), HttpException(http_status=None)]
+    looks[2].status_code = 503
+    assert wait(clock, [*looks, [server("ACTIVE")]])[0].status == "ACTIVE"
+
+
+def test_a_timeout_while_nobody_answers_says_so_and_names_the_cause(clock):
+    with pytest.raises(TimedOut, match="no answer from the cloud") as caught:
+        wait(clock, [ConnectFailure("refused")] * 100, timeout=5)
+    assert isinstance(caught.value.__cause__, ConnectFailure)
+
+
+def test_a_refusal_ends_the_wait_at_once(clock):
+    refused = ForbiddenException("no")
+    refused.status_code = 403
+    with pytest.raises(ForbiddenException):
+        wait(clock, [refused])
+    assert len(clock.sleeps) == 1
+
+
+def test_retry_after_is_obeyed(clock):
+    busy = HttpException("slow down")
+    busy.status_code = 429
+    busy.response = SimpleNamespace(headers={"Retry-After": "7"})
+    wait(clock, [busy, [server("ACTIVE")]])
+    assert clock.sleeps == [0.5, 7]
+
+
+def test_progress_sees_each_look(clock):
+    steps = []
+    with progress.shown_by(steps.append):
+        wait(clock, [[server("BUILD", "spawning"), server("ACTIVE")], [server("ACTIVE")] * 2])
+    assert [(step.done, step.total) for step in steps[1:3]] == [(1, 2), (2, 2)]
+    assert "1 BUILD (spawning)" in steps[1].state
+    assert steps[-1].ended

@@ -1,0 +1,48 @@
+"""What goes over the wire: requests are recorded, and an answer can be lost on its way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import requests
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """Every request made inside the block, as "GET /v2.1/servers"."""
+    seen: list[str] = []
+    send = requests.Session.send
+
+    def record(session: requests.Session, request: Any, **kwargs: Any) -> requests.Response:
+        seen.append(f"{request.method} {request.path_url}")
+        return send(session, request, **kwargs)
+
+    with mock.patch.object(requests.Session, "send", record):
+        yield seen
+
+
+@contextmanager
+def answer_lost(method: str, path: str, *, times: int = 1, before: bool = False) -> Iterator[None]:
+    """The next requests of this kind reach the cloud, and their answers do not come back.
+
+    before: they are lost on the way there instead.
+    """
+    left = times
+    send = requests.Session.send
+
+    def lose(session: requests.Session, request: Any, **kwargs: Any) -> requests.Response:
+        nonlocal left
+        hit = left and request.method == method and path in request.path_url
+        if not hit:
+            return send(session, request, **kwargs)
+        left -= 1
+        if not before:
+            send(session, request, **kwargs)
+        raise requests.ConnectionError("the connection was reset")
+
+    with mock.patch.object(requests.Session, "send", lose):
+        yield
+    assert left == 0, f"no {method} {path} was made"
