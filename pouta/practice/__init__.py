@@ -7,7 +7,6 @@ server of this cloud, and its volumes keep no data.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -31,24 +30,20 @@ def cloud(
 ) -> Iterator[Connection]:
     """A connection to the practice cloud, as its member, for the block.
 
-    Starts the cloud of that folder if it is not running, and then stops it at the end, also when
-    this process dies. What was made in it stays.
+    Starts the cloud of that folder if it is not running, and then it ends with the last block
+    that uses it, also when this process dies. What was made in it stays.
 
     `quotas` is "pouta" or "large"; `latest` lets Nova and Cinder speak their newest versions
     instead of the Yoga release's. Left out, they are as the folder had them last; a new folder
     has Pouta's quotas and Yoga.
     """
     folder = Folder(directory)
-    started = control.start(folder, quotas=quotas, latest=latest, owner=os.getpid())
-    try:
+    with control.in_use(folder, quotas=quotas, latest=latest):
         connection = control.connect(folder)
         try:
             yield connection
         finally:
             connection.close()
-    finally:
-        if started:
-            control.stop(folder)
 
 
 def start(

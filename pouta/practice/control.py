@@ -7,16 +7,17 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from .. import progress
 from ..errors import Failed, InvalidInput, NotFound, Refused
 from . import installation
-from .folder import ADMIN, HOST, MEMBER, PROJECT, QUOTAS, REGION, Folder, write_private
+from .folder import ADMIN, APIS, HOST, MEMBER, PROJECT, QUOTAS, REGION, Folder, write_private
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -39,43 +40,73 @@ class Status:
     processes: Mapping[str, int]
 
 
-def say(sentence: str) -> None:
-    """Tell how a start goes, where somebody looks."""
-    if sys.stderr.isatty():
-        sys.stderr.write(sentence + "\n")
-
-
 def start(
     folder: Folder,
     *,
     quotas: str | None = None,
     latest: bool | None = None,
     port_base: int | None = None,
-    owner: int | None = None,
+    stays: bool = True,
 ) -> bool:
     """Bring the cloud up as asked. False: it was running so already.
 
-    `owner` is a process with which the cloud ends, however that process ends.
+    One that does not stay ends when its last user ends: see `in_use`.
     """
     if quotas is not None and quotas not in QUOTAS:
         raise InvalidInput(f"Quotas are {' or '.join(QUOTAS)}, not {quotas!r}.")
-    interpreter = installation.python(say)
+    installation.check()
     folder.create()
     with folder.one_at_a_time():
         check_versions(folder)
         wanted = wanted_settings(folder, quotas, latest, port_base)
-        if folder.is_running:
-            settings = folder.settings
-            if folder.state.get("phase") == "ready" and wanted.items() <= settings.items():
-                return False
-            say("Restarting with other settings.")
-            stop_running(folder)
-        elif not folder.prepared.exists():
-            clear(folder)
-        folder.remember(**wanted)
-        launch(folder, interpreter, owner)
+        running = folder.is_running
+        if stays or not running:
+            folder.remember(stays=stays)
+        if running and is_ready(folder) and wanted.items() <= folder.settings.items():
+            return False
+        with progress.task("Practice cloud") as report:
+            interpreter = installation.ensure(lambda state: report(0, 1, state))
+            if running:
+                stop_running(folder)
+            if not folder.prepared.exists():
+                clear(folder)
+            folder.remember(**wanted, versions=installation.identity())
+            launch(folder, interpreter, report)
         write_clouds_yaml(folder)
     return True
+
+
+@contextmanager
+def in_use(
+    folder: Folder, *, quotas: str | None = None, latest: bool | None = None
+) -> Iterator[None]:
+    """The cloud runs for the block. It ends with its last block, unless it was started to stay."""
+    installation.check()
+    folder.create()
+    try:
+        with folder.in_use():
+            start(folder, quotas=quotas, latest=latest, stays=False)
+            yield
+    finally:
+        stop_if_unused(folder)
+
+
+def stop_if_unused(folder: Folder) -> None:
+    """The supervisor would see it too, a moment later."""
+    with folder.one_at_a_time():
+        unused = folder.not_in_use()
+        if unused is None:
+            return
+        try:
+            if folder.is_running and not folder.settings["stays"]:
+                stop_running(folder)
+        finally:
+            os.close(unused)
+
+
+def is_ready(folder: Folder) -> bool:
+    """Whether a running cloud has come up to its end."""
+    return folder.state.get("phase") == "ready"
 
 
 def wanted_settings(
@@ -88,18 +119,13 @@ def wanted_settings(
     if latest is not None:
         wanted["latest"] = latest
     if port_base is not None:
-        from .folder import APIS
-
         wanted["ports"] = {api: port_base + place for place, api in enumerate(APIS)}
     return wanted
 
 
 def check_versions(folder: Folder) -> None:
     """Databases of another release are not touched."""
-    made_by = folder.settings.get("versions")
-    if made_by is None:
-        folder.remember(versions=installation.identity())
-    elif made_by != installation.identity() and folder.prepared.exists():
+    if folder.prepared.exists() and folder.settings.get("versions") != installation.identity():
         raise Refused(
             f"The practice cloud in {folder.path} was made by another version of pouta.",
             hint="To begin afresh, losing what is in it: python -m pouta.practice reset",
@@ -114,15 +140,13 @@ def clear(folder: Folder) -> None:
     folder.create()
 
 
-def launch(folder: Folder, interpreter: Path, owner: int | None) -> None:
+def launch(folder: Folder, interpreter: Path, report: progress.Report) -> None:
     """Start the supervisor, and follow its report to the end."""
     reading, writing = os.pipe()
     command = [str(interpreter), str(SERVICES), "supervisor", str(folder.path)]
     command += ["--report", str(writing)]
-    if owner is not None:
-        command += ["--owner", str(owner)]
     log = os.open(folder.logs / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(reading) as report:
+    with os.fdopen(reading) as news:
         try:
             supervisor = subprocess.Popen(
                 command,
@@ -138,7 +162,7 @@ def launch(folder: Folder, interpreter: Path, owner: int | None) -> None:
             os.close(writing)
             os.close(log)
         try:
-            follow(folder, report)
+            follow(folder, news, report)
         except BaseException:
             supervisor.terminate()
             supervisor.wait()
@@ -158,16 +182,15 @@ def service_environment() -> dict[str, str]:
     }
 
 
-def follow(folder: Folder, report: IO[str]) -> None:
+def follow(folder: Folder, news: IO[str], report: progress.Report) -> None:
     """Show how the start goes; return when every API answers."""
-    for line in report:
-        news = json.loads(line)
-        if "phase" in news:
-            say(f"{news['phase']} …")
-        elif "ready" in news:
+    for line in news:
+        said = json.loads(line)
+        if "ready" in said:
             return
-        else:
-            raise Failed(f"The practice cloud did not start. {news['failed']}")
+        if "failed" in said:
+            raise Failed(f"The practice cloud did not start. {said['failed']}")
+        report(said.get("done", 0), said.get("total", 1), said["phase"])
     raise Failed(
         "The practice cloud did not start.", hint=f"See {folder.logs / 'supervisor.log'}."
     )
@@ -234,16 +257,21 @@ def stop_running(folder: Folder) -> None:
     """Ask the supervisor to end; insist if it does not."""
     pid = folder.state["pid"]
     for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass
         deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
             if not folder.is_running:
+                reap(pid)
                 return
-            time.sleep(0.05)
+            time.sleep(0.02)
     raise Failed(f"The practice cloud in {folder.path} does not stop.")
+
+
+def reap(pid: int) -> None:
+    """Leave no zombie, if this process started the supervisor."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def status(folder: Folder) -> Status:

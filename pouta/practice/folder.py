@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,7 @@ class Folder:
         self._settings = self.path / "settings.json"
         self._passwords = self.path / "passwords.json"
         self._state = self.path / "state.json"
+        self._users = self.path / "users.lock"
 
     def create(self) -> None:
         """Make the folder, closed to others, and the passwords of a new cloud."""
@@ -91,12 +93,12 @@ class Folder:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Quotas, versions and ports: what the next start uses."""
+        """Quotas, versions and ports for the next start; whether it stays when nobody uses it."""
         try:
             found: dict[str, Any] = json.loads(self._settings.read_text())
         except FileNotFoundError:
             found = {}
-        return {"quotas": "pouta", "latest": False, "ports": {}} | found
+        return {"quotas": "pouta", "latest": False, "stays": True, "ports": {}} | found
 
     def remember(self, **settings: Any) -> None:
         """Change settings."""
@@ -141,12 +143,15 @@ class Folder:
     def hold(self) -> int | None:
         """Take the folder for a supervisor; children inherit the hold. None: it is taken."""
         handle = os.open(self.path / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        return handle
+        for _ in range(20):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.05)  # Somebody may just be asking whether it is held.
+            else:
+                return handle
+        os.close(handle)
+        return None
 
     @contextmanager
     def one_at_a_time(self) -> Iterator[None]:
@@ -154,13 +159,29 @@ class Folder:
         with lock(self.path / "command.lock"):
             yield
 
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Say that somebody needs the cloud; it is taken back however this process ends."""
+        with lock(self._users, fcntl.LOCK_SH):
+            yield
+
+    def not_in_use(self) -> int | None:
+        """A handle that keeps users waiting while it is open, if there are none now."""
+        handle = os.open(self._users, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        return handle
+
 
 @contextmanager
-def lock(path: Path) -> Iterator[None]:
+def lock(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
     """Hold a lock file for the block."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, kind)
         yield
     finally:
         os.close(handle)

@@ -39,24 +39,17 @@ def place() -> Path:
     return cache / "pouta" / f"services-{identity()}-{version}"
 
 
-def python(say: Say) -> Path:
-    """The Python that has the services, after installing them if need be."""
-    environment = place()
-    interpreter = environment / "bin" / "python"
-    complete = environment / ".complete"
-    if complete.exists() and interpreter.exists():
-        return interpreter
-    check_system(environment)
-    environment.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock(environment.with_name(environment.name + ".lock")):
-        if not (complete.exists() and interpreter.exists()):
-            say(f"Installing OpenStack into {environment} (about 500 MB, once)")
-            install(environment, interpreter)
-            complete.touch()
-    return interpreter
+def interpreter() -> Path:
+    """The Python of the services."""
+    return place() / "bin" / "python"
 
 
-def check_system(environment: Path) -> None:
+def is_complete() -> bool:
+    """Whether nothing has to be installed."""
+    return (place() / ".complete").exists() and interpreter().exists()
+
+
+def check() -> None:
     """Say in a sentence why the services cannot run here, before anything is written."""
     if sys.platform != "linux":
         raise ConfigurationError(
@@ -65,7 +58,9 @@ def check_system(environment: Path) -> None:
         )
     if sys.implementation.name != "cpython" or sys.version_info < OLDEST_PYTHON:
         raise ConfigurationError("The practice cloud needs CPython 3.11 or newer.")
-    there = next(folder for folder in environment.parents if folder.exists())
+    if is_complete():
+        return
+    there = next(folder for folder in place().parents if folder.exists())
     free = shutil.disk_usage(there).free
     if free < ROOM:
         raise ConfigurationError(
@@ -75,21 +70,34 @@ def check_system(environment: Path) -> None:
         )
 
 
-def install(environment: Path, interpreter: Path) -> None:
+def ensure(say: Say) -> Path:
+    """The Python of the services, after installing them if need be."""
+    if is_complete():
+        return interpreter()
+    environment = place()
+    environment.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock(environment.with_name(environment.name + ".lock")):
+        if not is_complete():
+            say("installing OpenStack (about 500 MB, once)")
+            install(environment)
+            (environment / ".complete").touch()
+    return interpreter()
+
+
+def install(environment: Path) -> None:
     """Make the environment anew, with exactly the files that the lock names."""
     venv.EnvBuilder(clear=True, symlinks=True, with_pip=False).create(environment)
     with tempfile.TemporaryDirectory(prefix="pouta-") as scratch:
         # What has no wheel is built with the locked setuptools, not with the newest of the day.
         first = Path(scratch) / "first.txt"
         first.write_text(stanza("setuptools"))
-        install_with = installer(interpreter, Path(scratch))
+        words = [*installer(Path(scratch)), "--no-deps", "--require-hashes", "--no-build-isolation"]
         for requirements in (first, LOCK):
-            run([*install_with, "--no-deps", "--require-hashes", "--no-build-isolation",
-                 "--requirement", str(requirements)])
+            run([*words, "--requirement", str(requirements)])
     # Nobody runs the services' own tests, and compiling them takes as long as all the rest.
     packages = sysconfig.get_path("purelib", vars={"base": str(environment)})
-    run([str(interpreter), "-m", "compileall", "-q", "-j", "0", "-x", "[/]tests[/]", packages],
-        must_succeed=False)
+    compiling = ["-m", "compileall", "-q", "-j", "0", "-x", "[/]tests[/]", packages]
+    run([str(interpreter()), *compiling], must_succeed=False)
 
 
 def stanza(name: str) -> str:
@@ -99,7 +107,7 @@ def stanza(name: str) -> str:
     return found[0]
 
 
-def installer(interpreter: Path, scratch: Path) -> Sequence[str]:
+def installer(scratch: Path) -> Sequence[str]:
     """The words that begin an installation: uv's when it can be had, pip's if not."""
     uv = shutil.which("uv")
     pip = [sys.executable, "-m", "pip"]
@@ -110,9 +118,9 @@ def installer(interpreter: Path, scratch: Path) -> Sequence[str]:
         if works([*pip, *words]):
             uv = str(target / "bin" / "uv")
     if uv is not None:
-        return [uv, "pip", "install", "--quiet", "--python", str(interpreter)]
+        return [uv, "pip", "install", "--quiet", "--python", str(interpreter())]
     if works([*pip, "--version"]):
-        return [*pip, "--python", str(interpreter), "install", "--quiet"]
+        return [*pip, "--python", str(interpreter()), "install", "--quiet"]
     raise ConfigurationError(
         "Neither pip nor uv can be found, so the practice cloud cannot be installed.",
         hint="Run: python -m ensurepip",
@@ -154,7 +162,7 @@ def pip_settings() -> dict[str, str]:
 def works(command: Sequence[str]) -> bool:
     """Whether a command succeeds."""
     done = subprocess.run(
-        command, capture_output=True, check=False, env=environment_variables() | {}
+        command, capture_output=True, check=False, env=environment_variables()
     )
     return done.returncode == 0
 

@@ -2,7 +2,8 @@
 
 `practice_cloud` is a running cloud for the whole session, `practice_conn` a connection to an empty
 project for one test. Both use the cloud in POUTA_PRACTICE_DIR, or else the user's own one; it is
-started if it does not run, and then stopped at the end of the session.
+started if it does not run, and then ends with the last session (or worker of pytest-xdist) that
+uses it.
 """
 
 from __future__ import annotations
@@ -42,19 +43,12 @@ def practice_cloud(pytestconfig: pytest.Config) -> Iterator[PracticeCloud]:
 
     named = os.environ.get("POUTA_PRACTICE_DIR") or pytestconfig.getini("practice_dir")
     folder = Folder(pytestconfig.rootpath / named if named else None)
-    # Workers of pytest-xdist share one cloud, which ends with the process that started them all.
-    worker = "PYTEST_XDIST_WORKER" in os.environ
-    started = control.start(
-        folder,
-        quotas=pytestconfig.getini("practice_quotas") or None,
-        owner=os.getppid() if worker else os.getpid(),
-    )
-    member, admin = control.connect(folder), control.connect(folder, "practice-admin")
-    yield PracticeCloud(folder.path, member, admin)
-    member.close()
-    admin.close()
-    if started and not worker:
-        control.stop(folder)
+    quotas = pytestconfig.getini("practice_quotas") or None
+    with control.in_use(folder, quotas=quotas):
+        member, admin = control.connect(folder), control.connect(folder, "practice-admin")
+        yield PracticeCloud(folder.path, member, admin)
+        member.close()
+        admin.close()
 
 
 @pytest.fixture

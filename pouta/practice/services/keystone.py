@@ -35,7 +35,7 @@ def configure(folder):
         "fernet_tokens": {"key_repository": folder.keys / "fernet"},
         "fernet_receipts": {"key_repository": folder.keys / "fernet"},
         "credential": {"key_repository": folder.keys / "credential"},
-        "identity": {"password_hash_rounds": 4},
+        "identity": {"password_hash_rounds": 4, "max_password_length": 72},
         "cache": {"enabled": True, "backend": "oslo_cache.dict"},
     }
     configuration.write(folder.configuration / "keystone.conf", sections)

@@ -59,8 +59,6 @@ def become(name, parent):
     if name != "readiness":
         parent.report.close()
     log = os.open(parent.log(name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    if os.fstat(log).st_size > supervisor.LARGEST_LOG:
-        os.truncate(log, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
     mine = supervisor.PROCESSES.get(name, ())

@@ -2,6 +2,7 @@
 
 import http.client
 
+from ..folder import HOST
 from . import supervisor
 
 SECONDS = 180
@@ -12,20 +13,21 @@ def wait(folder, first_time, report):
     if first_time:
         from . import seeding
 
-        report.say(phase="Making databases, flavors, images and networks")
+        report.say(phase="making databases, flavors, images and networks")
         seeding.seed(folder)
     if first_time or folder.settings.get("quotas_set") != folder.settings["quotas"]:
         from . import seeding
 
         seeding.set_volume_quotas(folder)
         folder.remember(quotas_set=folder.settings["quotas"])
-    for apis in supervisor.PROCESSES.values():
-        for api in apis:
-            report.say(phase=f"Waiting for {api}")
-            host, port = "127.0.0.1", folder.settings["ports"][api]
-            connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
-            connection.request("GET", "/")
-            status = connection.getresponse().status
-            connection.close()
-            if status >= 500:
-                raise RuntimeError(f"{api} answers {status}")
+    apis = [api for apis in supervisor.PROCESSES.values() for api in apis]
+    for done, api in enumerate(apis):
+        report.say(phase=f"waiting for {api}", done=done, total=len(apis))
+        connection = http.client.HTTPConnection(
+            HOST, folder.settings["ports"][api], timeout=SECONDS
+        )
+        connection.request("GET", "/")
+        status = connection.getresponse().status
+        connection.close()
+        if status >= 500:
+            raise RuntimeError(f"{api} answers {status}")

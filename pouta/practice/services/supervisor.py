@@ -5,6 +5,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -53,7 +54,8 @@ SHARED_IMPORTS = (
 DEATHS_ALLOWED = 3
 DEATHS_WITHIN = 30
 STOP_SECONDS = 5
-LARGEST_LOG = 5 * 2**20
+HOUSEKEEPING_SECONDS = 2
+LARGEST_LOG = 20 * 2**20
 
 
 def main():
@@ -61,8 +63,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--report", type=int, help="where to tell how the start goes")
-    parser.add_argument("--owner", type=int, help="stop when this process ends")
     options = parser.parse_args()
+    os.umask(0o077)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     folder = Folder(options.folder)
     report = Report(options.report)
     hold = folder.hold()
@@ -70,7 +74,7 @@ def main():
         report.failed("Another supervisor holds this folder.")
         return 1
     try:
-        return Supervisor(folder, report, options.owner, hold).run()
+        return Supervisor(folder, report, hold).run()
     except Exception as error:
         report.failed(f"{type(error).__name__}: {error}")
         raise
@@ -117,11 +121,10 @@ class Child:
 class Supervisor:
     """Binds the ports, forks, restarts what dies, stops all."""
 
-    def __init__(self, folder, report, owner, hold):
+    def __init__(self, folder, report, hold):
         self.folder = folder
         self.hold = hold
         self.report = report
-        self.owner = owner
         self.sockets = {}
         self.children = {}
         self.selector = selectors.DefaultSelector()
@@ -136,20 +139,18 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         self.selector.register(signals, selectors.EVENT_READ, self.asked_to_stop)
-        if self.owner:
-            handle = os.pidfd_open(self.owner)
-            self.selector.register(handle, selectors.EVENT_READ, self.asked_to_stop)
         self.bind()
         self.write_state("starting")
-        self.report.say(phase="Loading OpenStack")
+        self.report.say(phase="loading OpenStack")
         self.load()
         for name in PROCESSES:
             self.start(Child(name))
         self.start(Child("readiness"))
         try:
             while not self.stopping:
-                for key, _ in self.selector.select():
+                for key, _ in self.selector.select(HOUSEKEEPING_SECONDS):
                     key.data()
+                self.keep_house()
         finally:
             self.stop_children()
             self.report.failed("It was stopped before it was ready.")
@@ -252,6 +253,15 @@ class Supervisor:
 
     def log(self, name):
         return self.folder.logs / f"{name}.log"
+
+    def keep_house(self):
+        """End when nobody uses a cloud that does not stay; keep the logs small."""
+        if "readiness" not in self.children and not self.folder.settings["stays"]:
+            # Whoever comes now waits until this process is gone, and starts another.
+            self.stopping = self.stopping or self.folder.not_in_use() is not None
+        for log in self.folder.logs.iterdir():
+            if log.stat().st_size > LARGEST_LOG:
+                os.truncate(log, 0)
 
     def write_state(self, phase):
         pids = {name: child.pid for name, child in self.children.items()}

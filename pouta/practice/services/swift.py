@@ -141,7 +141,9 @@ def make_rings(folder, home):
             | {"ip": HOST, "port": port, "replication_ip": HOST, "replication_port": port}
         )
         builder.rebalance(seed=1)
-        builder.get_ring().save(str(home / f"{server}.ring.gz"))
+        ring = home / f"{server}.ring.gz"
+        builder.get_ring().save(str(ring))
+        ring.chmod(0o600)
 
 
 def sum_up(conf_path):
