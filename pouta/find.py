@@ -40,6 +40,12 @@ def one(conn: Connection, kind: Kind[R], wanted: str | R) -> R:
     return pick(kind.noun, wanted, [*kind.list(conn)])
 
 
+def now(conn: Connection, kind: Kind[R], wanted: str | R) -> R:
+    """`one`, as the cloud has it now: a resource in hand may be older than what became of it."""
+    found = one(conn, kind, wanted)
+    return found if isinstance(wanted, str) else kind.get(conn, id_of(found))
+
+
 def pick(
     noun: str,
     wanted: str,
@@ -84,9 +90,13 @@ def _resource(kind: Kind[R], wanted: Any) -> R:
     ours = getattr(wanted, "id", None)
     if not ours or not isinstance(ours, str):
         raise InvalidInput(
-            f"A {kind.noun} is given by its name, its ID or as a resource, not by {wanted!r:.80}."
+            f"{_article(kind.noun).capitalize()} is given by its name, its ID or as a resource, not by {wanted!r:.80}."
         )
     expected = {"ip": "floatingip"}.get(kind.verb, kind.verb)
     if key and key != expected:
-        raise InvalidInput(f"Expected a {kind.noun}, got the {key} '{name_of(wanted)}'.")
+        raise InvalidInput(f"Expected {_article(kind.noun)}, got the {key} '{name_of(wanted)}'.")
     return wanted  # type: ignore[no-any-return]
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeio" else f"a {noun}"

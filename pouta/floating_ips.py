@@ -59,7 +59,7 @@ def attach(
 
     `POST` or `PUT /v2.0/floatingips`.
     """
-    wanted = find(conn, address) if address is not None else None
+    wanted = _find.now(conn, FLOATING_IP, address) if address is not None else None
     found = _find.one(conn, SERVER, server)
     port = ports_of(conn, [found]).get(found.id)
     if port is None:
@@ -76,7 +76,7 @@ def release(conn: Connection, address: str | FloatingIP, *, in_use: bool = False
 
     in_use: release it even though it leads to a server. `DELETE /v2.0/floatingips/{id}`.
     """
-    ip = find(conn, address)
+    ip = _find.now(conn, FLOATING_IP, address)
     if ip.port_id and not in_use:
         raise Refused(
             f"{ip.floating_ip_address} leads to server {_device(ip)}.",

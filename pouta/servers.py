@@ -68,20 +68,16 @@ def delete(
 
     `DELETE /servers/{id}`.
     """
-    found = find(conn, server)
+    found = _find.now(conn, SERVER, server)
     addresses = _floating_ips(conn, found) if release_floating_ips else []
-    disks = (
-        [VOLUME.get(conn, disk.id) for disk in SERVER.get(conn, found.id).attached_volumes]
-        if delete_volumes
-        else []
-    )
+    disks = [VOLUME.get(conn, disk.id) for disk in found.attached_volumes] if delete_volumes else []
     if not wait and not disks:
         SERVER.delete(conn, found.id)
         remove(conn, FLOATING_IP, addresses)
         return
     left = remove(conn, SERVER, [found], timeout=timeout)
-    left += remove(conn, FLOATING_IP, addresses)
-    left += remove(conn, VOLUME, disks, timeout=timeout) if not left else []
+    if not left:
+        left = remove(conn, FLOATING_IP, addresses) + remove(conn, VOLUME, disks, timeout=timeout)
     if left:
         gone_wrong = Failed(f"Server '{found.name}' was not wholly deleted.", resource=found)
         gone_wrong.leftovers = left
@@ -141,7 +137,7 @@ def ssh_command(conn: Connection, server: str | Server) -> str:
 
     A practice server has nobody inside; the line is what it would be on Pouta.
     """
-    found = SERVER.get(conn, find(conn, server).id)
+    found = _find.now(conn, SERVER, server)
     user, pair = gather(
         lambda: images.login_user(conn, found),
         lambda: conn.compute.find_keypair(found.key_name) if found.key_name else None,
@@ -159,7 +155,7 @@ def wait_for_ssh(conn: Connection, server: str | Server, *, timeout: float = 300
     timeout: seconds; then TimedOut says what to look at. Refused on the practice cloud, whose
     servers have nobody inside.
     """
-    found = SERVER.get(conn, find(conn, server).id)
+    found = _find.now(conn, SERVER, server)
     if clouds.is_practice(clouds.auth_url(conn)):
         raise Refused(
             "Nobody can log in to a server of the practice cloud: there is no machine behind it.",
@@ -198,7 +194,7 @@ def _change(
 ) -> Server:
     """Ask a server that is in one of the states `before` to get into one of `after`."""
     # Nova answers 409 while the server is still busy with the last request.
-    found = SERVER.get(conn, find(conn, server).id)
+    found = _find.now(conn, SERVER, server)
     if not states.is_idle(found):
         (found,) = states.wait(conn, [found], states.is_idle, timeout)
     if found.status in after and not always:

@@ -110,7 +110,7 @@ def attach(
     host: Server
     disk: Volume
     host, disk = gather(
-        lambda: _find.one(conn, SERVER, server), lambda: _find.one(conn, VOLUME, volume)
+        lambda: _find.one(conn, SERVER, server), lambda: _find.now(conn, VOLUME, volume)
     )
     if disk.status in UNDERWAY:
         (disk,) = waiting.for_all(conn, VOLUME, [disk], _settled, timeout=timeout)
@@ -142,7 +142,7 @@ def detach(
     server: needed only when the volume is attached to several.
     `DELETE /servers/{id}/os-volume_attachments/{volume_id}`.
     """
-    disk = _find.one(conn, VOLUME, volume)
+    disk = _find.now(conn, VOLUME, volume)
     hosts = attached_to(disk)
     if server is not None:
         host = _find.one(conn, SERVER, server).id
@@ -186,7 +186,7 @@ def delete(
 
     Refused while it is attached or has snapshots. `DELETE /volumes/{id}`.
     """
-    disk = _find.one(conn, VOLUME, volume)
+    disk = _find.now(conn, VOLUME, volume)
     if hosts := attached_to(disk):
         raise Refused(
             f"Volume '{disk.name}' is attached to server {listed(hosts)}.",

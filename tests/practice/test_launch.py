@@ -88,9 +88,7 @@ def test_a_free_floating_ip_of_the_project_is_taken_only_by_name(practice_conn):
     kept = practice_conn.network.create_ip(floating_network_id=outside.id)
     server = pouta.servers.launch(practice_conn, "web", **SMALL, floating_ip=True)
     assert kept.floating_ip_address not in str(server.addresses)
-    other = pouta.servers.launch(
-        practice_conn, "db", **SMALL, floating_ip=kept.floating_ip_address
-    )
+    other = pouta.servers.launch(practice_conn, "db", **SMALL, floating_ip=kept.floating_ip_address)
     assert kept.floating_ip_address in str(other.addresses)
     with pytest.raises(pouta.Refused, match="leads to server"):
         pouta.servers.launch(practice_conn, "x", **SMALL, floating_ip=kept.floating_ip_address)
@@ -211,7 +209,7 @@ def test_a_full_quota_for_cores_is_said_as_the_cloud_says_it(practice_conn, empt
 
 
 def test_an_image_that_does_not_fit_is_refused_first(practice_conn, no_requests_but_get):
-    with pytest.raises(pouta.InvalidInput, match="boot_volume_size=10|larger disk"):
+    with pytest.raises(pouta.InvalidInput, match="boot_volume_size=10"):
         flavor = pouta.flavors.find(practice_conn, "standard.tiny")
         flavor.disk = 5
         pouta.servers.launch(practice_conn, "web", image="AlmaLinux-9", flavor=flavor)
@@ -235,9 +233,7 @@ def test_a_timeout_deletes_nothing_and_carries_the_server(practice_conn):
 @pytest.mark.parametrize("path", ["/servers", "/volumes", "/floatingips"])
 def test_a_lost_answer_makes_nothing_twice(practice_conn, path):
     with answer_lost("POST", path):
-        server = pouta.servers.launch(
-            practice_conn, "web", **SMALL, floating_ip=True, volumes=[1]
-        )
+        server = pouta.servers.launch(practice_conn, "web", **SMALL, floating_ip=True, volumes=[1])
     now = holdings(practice_conn)
     assert now["servers"] == {server.id}
     assert [len(now[kind]) for kind in now] == [1, 1, 1, 1]
@@ -258,7 +254,9 @@ def test_ctrl_c_takes_back_what_was_made(practice_conn, empty, monkeypatch):
         if next(interrupted, False):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(waiting.until, "__kwdefaults__", {**waiting.until.__kwdefaults__, "sleep": sleep})
+    monkeypatch.setattr(
+        waiting.until, "__kwdefaults__", {**waiting.until.__kwdefaults__, "sleep": sleep}
+    )
     with pytest.raises(KeyboardInterrupt) as caught:
         pouta.servers.launch(practice_conn, "web", **SMALL, floating_ip=True, volumes=[1])
     assert "what was made is removed" in caught.value.__notes__[0]

@@ -1,0 +1,224 @@
+"""Who gets in: keys, security groups, floating IPs, networks."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+
+import pytest
+
+import pouta
+from pouta import floating_ips, keypairs, networks, security_groups, servers
+from pouta.security_groups import Rule
+from tests.wire import answer_lost
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7Cb1Sm9gWw8WVyS5rbXGJmQ9H9hV4cRD4mAa9c4Xj1"
+OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKz0gWw8WVyS5rbXGJmQ9H9hV4cRD4mAa9c4Xj1J7Cb"
+SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
+
+
+class TestKeyPairs:
+    def test_a_key_is_made_here_and_its_private_half_stays_here(self, practice_conn, home):
+        pair = keypairs.ensure(practice_conn, "laptop")
+        private = home / ".ssh" / "laptop"
+        assert private.stat().st_mode & 0o777 == 0o600
+        assert private.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+        assert keypairs.private_key_of(pair.public_key) == private
+        assert keypairs.ensure(practice_conn, "laptop").fingerprint == pair.fingerprint
+        assert len(keypairs.list(practice_conn)) == 1
+
+    def test_a_public_key_is_given_as_text_or_as_its_file(self, practice_conn, tmp_path):
+        file = tmp_path / "id.pub"
+        file.write_text(f"{KEY} me@laptop\n")
+        first = keypairs.ensure(practice_conn, "text", public_key=f"{KEY} other comment")
+        second = keypairs.ensure(practice_conn, "file", public_key=file)
+        assert first.fingerprint == second.fingerprint
+        assert keypairs.ensure(practice_conn, "text", public_key=KEY).name == "text"
+
+    def test_a_name_with_another_key_is_refused(self, practice_conn):
+        keypairs.ensure(practice_conn, "laptop", public_key=KEY)
+        with pytest.raises(pouta.Refused, match="with another key"):
+            keypairs.ensure(practice_conn, "laptop", public_key=OTHER)
+
+    @pytest.mark.parametrize(
+        ("wrong", "says"),
+        [
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nsecret", "private half"),
+            ("hello", "neither the text"),
+            (f"{KEY}\n{OTHER}", "one line"),
+            ("ssh-ed25519", "one line"),
+        ],
+    )
+    def test_what_is_no_public_key_is_not_sent(self, practice_conn, no_requests, wrong, says):
+        with pytest.raises(pouta.InvalidInput, match=says) as caught:
+            keypairs.ensure(practice_conn, "laptop", public_key=wrong)
+        assert "secret" not in str(caught.value)
+
+    def test_a_lost_answer_is_no_failure(self, practice_conn):
+        with answer_lost("POST", "/os-keypairs"):
+            assert keypairs.ensure(practice_conn, "laptop", public_key=KEY).name == "laptop"
+
+
+class TestSecurityGroups:
+    def test_a_port_is_opened_once_for_one_address(self, practice_conn):
+        security_groups.allow(practice_conn, "web", port=443, remote_ip="192.0.2.0/24")
+        group = security_groups.allow(practice_conn, "web", port=443, remote_ip="192.0.2.0/24")
+        ingress = [rule for rule in group.security_group_rules if rule["direction"] == "ingress"]
+        assert len(ingress) == 1
+        assert ingress[0]["remote_ip_prefix"] == "192.0.2.0/24"
+        assert "tcp 443 from 192.0.2.0/24" in str(security_groups.list(practice_conn))
+
+    def test_rules_of_all_kinds(self, practice_conn):
+        rules = [
+            Rule((8000, 8100), remote_ip="192.0.2.7"),
+            Rule(protocol="icmp", remote_ip="192.0.2.0/24"),
+            Rule(53, "udp", "2001:db8::/32"),
+        ]
+        security_groups.ensure(practice_conn, "mixed", rules=rules[:1])
+        group = security_groups.ensure(practice_conn, "mixed", rules=rules)
+        sources = {rule["remote_ip_prefix"] for rule in group.security_group_rules} - {None}
+        assert sources == {"192.0.2.7/32", "192.0.2.0/24", "2001:db8::/32"}
+
+    def test_the_default_group_is_never_changed(self, practice_conn):
+        before = security_groups.find(practice_conn, "default").security_group_rules
+        with pytest.raises(pouta.Refused, match="group of their own"):
+            security_groups.allow(practice_conn, "default", port=22, remote_ip="192.0.2.7")
+        assert security_groups.find(practice_conn, "default").security_group_rules == before
+
+    def test_a_lost_answer_makes_no_second_group_or_rule(self, practice_conn):
+        with answer_lost("POST", "/security-groups"):
+            security_groups.allow(practice_conn, "web", port=80, remote_ip="192.0.2.7")
+        with answer_lost("POST", "/security-group-rules"):
+            group = security_groups.allow(practice_conn, "web", port=443, remote_ip="192.0.2.7")
+        assert len([g for g in practice_conn.network.security_groups() if g.name == "web"]) == 1
+        ports = [r["port_range_min"] for r in group.security_group_rules if r["port_range_min"]]
+        assert sorted(ports) == [80, 443]
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"port": 0},
+            {"port": 70000},
+            {"port": (90, 80)},
+            {"port": None},
+            {"port": 80, "protocol": "icmp"},
+            {"port": 80, "protocol": "http"},
+            {"port": 80, "remote_ip": "192.0.2.300"},
+            {"port": 80, "remote_ip": ""},
+        ],
+        ids=str,
+    )
+    def test_a_rule_that_cannot_be_costs_no_request(self, practice_conn, no_requests, wrong):
+        with pytest.raises(pouta.InvalidInput):
+            security_groups.allow(practice_conn, "web", **{"remote_ip": "192.0.2.7", **wrong})
+
+    @pytest.mark.parametrize("port", [22, (1, 65535)])
+    def test_ssh_to_the_world_needs_its_own_word(self, practice_conn, no_requests, port):
+        with pytest.raises(pouta.Refused, match="allow_world=True"):
+            security_groups.allow(practice_conn, "open", port=port, remote_ip="0.0.0.0/0")
+
+    def test_a_web_port_may_be_open_to_the_world(self, practice_conn):
+        group = security_groups.allow(practice_conn, "web", port=443, remote_ip="0.0.0.0/0")
+        assert "0.0.0.0/0" in str([r["remote_ip_prefix"] for r in group.security_group_rules])
+
+
+class TestMyIp:
+    @pytest.fixture
+    def service(self, monkeypatch):
+        """A service that tells addresses, on a real socket; what it says can be set."""
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            says = b"192.0.2.44\n"
+
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(self.says)
+
+            def log_message(self, *args):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever).start()
+        monkeypatch.setenv("POUTA_MY_IP_URL", f"http://127.0.0.1:{server.server_port}/")
+        monkeypatch.setattr("pouta.clouds.is_practice", lambda url: False)
+        yield Handler
+        server.shutdown()
+        server.server_close()
+
+    def test_it_is_asked_from_the_service(self, practice_conn, service):
+        assert security_groups.cidr_of(practice_conn, "my-ip") == "192.0.2.44/32"
+
+    def test_an_answer_that_is_no_address_is_told(self, practice_conn, service):
+        service.says = b"<html>Please log in to the hotel</html>"
+        with pytest.raises(pouta.ConfigurationError, match="ssh_from="):
+            security_groups.cidr_of(practice_conn, "my-ip")
+
+    def test_a_service_that_does_not_answer_is_told(self, practice_conn, service, monkeypatch):
+        monkeypatch.setenv("POUTA_MY_IP_URL", "http://127.0.0.1:9/")
+        with pytest.raises(pouta.ConfigurationError, match="Give it yourself"):
+            security_groups.cidr_of(practice_conn, "my-ip")
+
+    def test_on_the_practice_cloud_it_is_this_machine(self, practice_conn):
+        assert security_groups.cidr_of(practice_conn, "my-ip") == "127.0.0.1/32"
+
+
+class TestFloatingIps:
+    def test_an_address_is_attached_once_shown_and_released(self, practice_conn):
+        web = servers.launch(practice_conn, "web", **SMALL)
+        ip = floating_ips.attach(practice_conn, web)
+        assert ip.floating_ip_address in str(servers.find(practice_conn, "web").addresses)
+        assert floating_ips.attach(practice_conn, "web").id == ip.id
+        assert web.id in str(floating_ips.list(practice_conn))
+        with pytest.raises(pouta.Refused, match="in_use=True"):
+            floating_ips.release(practice_conn, ip.floating_ip_address)
+        floating_ips.release(practice_conn, ip.floating_ip_address, in_use=True)
+        assert [*practice_conn.network.ips()] == []
+
+    def test_an_address_in_use_is_moved_only_when_it_is_said(self, practice_conn):
+        servers.launch_many(practice_conn, "node", 2, **SMALL)
+        ip = floating_ips.attach(practice_conn, "node-1")
+        address = ip.floating_ip_address
+        with pytest.raises(pouta.Refused, match="move=True"):
+            floating_ips.attach(practice_conn, "node-2", address)
+        floating_ips.attach(practice_conn, "node-2", address, move=True)
+        assert address in str(servers.find(practice_conn, "node-2").addresses)
+        assert len([*practice_conn.network.ips()]) == 1
+
+    def test_a_lost_answer_allocates_no_second_address(self, practice_conn):
+        servers.launch(practice_conn, "web", **SMALL)
+        with answer_lost("POST", "/floatingips"):
+            floating_ips.attach(practice_conn, "web")
+        assert len([*practice_conn.network.ips()]) == 1
+
+
+class TestNetworks:
+    def test_the_projects_network_is_found_among_others(self, practice_conn):
+        own = networks.default(practice_conn)
+        assert own.name == practice_conn.current_project.name
+        practice_conn.network.create_network(name="second")
+        assert networks.default(practice_conn).id == own.id
+        assert networks.external(practice_conn).name == "public"
+
+    def test_several_networks_without_the_projects_name_are_ambiguous(self, practice_conn):
+        own = networks.default(practice_conn)
+        practice_conn.network.update_network(own, name="renamed")
+        practice_conn.network.create_network(name="second")
+        with pytest.raises(pouta.Ambiguous, match="'renamed' and 'second'"):
+            networks.default(practice_conn)
+
+    def test_a_project_without_network_gets_one_that_reaches_out(self, practice_conn):
+        (router,) = practice_conn.network.routers()
+        own = networks.default(practice_conn)
+        for subnet in own.subnet_ids:
+            practice_conn.network.remove_interface_from_router(router, subnet)
+        practice_conn.network.delete_router(router)
+        practice_conn.network.delete_network(own)
+        with pytest.raises(pouta.NotFound, match="ensure_default"):
+            servers.launch(practice_conn, "web", **SMALL)
+
+        made = networks.ensure_default(practice_conn)
+        assert networks.ensure_default(practice_conn).id == made.id
+        assert len([*practice_conn.network.routers()]) == 1
+        server = servers.launch(practice_conn, "web", **SMALL, floating_ip=True)
+        assert server.status == "ACTIVE"

@@ -1,0 +1,173 @@
+"""Disks that outlive servers."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+import pouta
+from pouta import servers, volumes
+from tests.wire import answer_lost
+
+SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
+
+
+@pytest.fixture
+def web(practice_conn):
+    return servers.launch(practice_conn, "web", **SMALL)
+
+
+def test_a_volume_is_made_attached_detached_and_deleted(practice_conn, web):
+    data = volumes.create(practice_conn, "data", 5, volume_type="capacity")
+    assert (data.status, data.size, data.volume_type) == ("available", 5, "capacity")
+
+    attached = volumes.attach(practice_conn, "web", "data")
+    assert attached.status == "in-use"
+    assert volumes.attached_to(attached) == [web.id]
+    assert "web" in str(volumes.list(practice_conn))
+    assert volumes.attach(practice_conn, web, data).id == data.id
+
+    with pytest.raises(pouta.Refused, match="attached to server"):
+        volumes.delete(practice_conn, "data")
+
+    free = volumes.detach(practice_conn, "data")
+    assert (free.status, volumes.attached_to(free)) == ("available", [])
+    assert volumes.detach(practice_conn, "data").status == "available"
+
+    volumes.delete(practice_conn, "data")
+    assert [*practice_conn.block_storage.volumes()] == []
+
+
+def test_a_volume_that_is_elsewhere_is_not_taken(practice_conn, web):
+    other = servers.launch(practice_conn, "other", **SMALL)
+    volumes.create(practice_conn, "data", 1)
+    volumes.attach(practice_conn, web, "data")
+    with pytest.raises(pouta.Refused, match=web.id) as caught:
+        volumes.attach(practice_conn, other, "data")
+    assert "detach" in caught.value.hint
+
+
+def test_a_volume_in_the_making_is_waited_for_before_it_is_attached(practice_conn, web):
+    data = volumes.create(practice_conn, "data", 1, wait=False)
+    assert volumes.attach(practice_conn, web, data).status == "in-use"
+
+
+def test_an_attach_whose_answer_is_lost_is_made_once(practice_conn, web):
+    volumes.create(practice_conn, "data", 1)
+    with answer_lost("POST", "os-volume_attachments"):
+        assert volumes.attach(practice_conn, web, "data").status == "in-use"
+    assert len([*practice_conn.compute.volume_attachments(web)]) == 1
+
+
+def test_a_volume_has_at_least_the_size_of_what_it_is_made_of(practice_conn):
+    data = volumes.create(practice_conn, "data", 3)
+    snapshot = practice_conn.block_storage.create_snapshot(volume_id=data.id, name="monday")
+    practice_conn.block_storage.wait_for_status(snapshot, "available")
+    copy = volumes.create(practice_conn, "copy", snapshot="monday")
+    assert (copy.size, copy.snapshot_id) == (3, snapshot.id)
+    with pytest.raises(pouta.InvalidInput, match="at least 3 GiB, for its snapshot"):
+        volumes.create(practice_conn, "less", 2, snapshot="monday")
+    with pytest.raises(pouta.Refused, match="snapshot"):
+        volumes.delete(practice_conn, "data", timeout=3)
+    assert volumes.find(practice_conn, "data").status == "available"
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "10", None, True])
+def test_a_size_that_cannot_be_costs_no_request(practice_conn, no_requests, size):
+    with pytest.raises(pouta.InvalidInput):
+        volumes.create(practice_conn, "data", size)
+
+
+def test_an_unknown_type_and_a_full_quota_leave_nothing(practice_conn):
+    with pytest.raises(pouta.NotFound, match="gold"):
+        volumes.create(practice_conn, "data", 1, volume_type="gold")
+    with pytest.raises(pouta.QuotaExceeded, match="quota"):
+        volumes.create(practice_conn, "data", 1, volume_type="standard.multiattach")
+    with pytest.raises(pouta.QuotaExceeded, match="servicedesk"):
+        volumes.create(practice_conn, "data", 5000)
+    assert [*practice_conn.block_storage.volumes()] == []
+
+
+class TestMountScript:
+    """The script is run as it is, on a file in place of the disk; only mount and chown are not."""
+
+    @pytest.fixture
+    def run(self, practice_conn, tmp_path):
+        data = volumes.create(practice_conn, "data", 1)
+        disk = tmp_path / "disk"
+        disk.write_bytes(bytes(8 * 1024 * 1024))
+        tools = tmp_path / "bin"
+        tools.mkdir()
+        for name, code in (("mount", 0), ("mountpoint", 1), ("chown", 0)):
+            tool = tools / name
+            tool.write_text(f'#!/bin/sh\necho {name} "$@" >>{tmp_path}/calls\nexit {code}\n')
+            tool.chmod(0o755)
+        fstab = tmp_path / "fstab"
+        fstab.touch()
+
+        def run(**options):
+            script = volumes.mount_script(data, "/media/data", **options)
+            assert volumes.device_path(data) in script
+            script = (
+                script.replace(volumes.device_path(data), str(disk))
+                .replace("/etc/fstab", str(fstab))
+                .replace("/media/data", str(tmp_path / "media"))
+            )
+            done = subprocess.run(
+                ["sh", "-c", script],
+                capture_output=True,
+                text=True,
+                env={"PATH": f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin"},
+                timeout=30,
+                check=False,
+            )
+            calls = tmp_path / "calls"
+            return done, disk, fstab.read_text(), calls.read_text() if calls.exists() else ""
+
+        return run
+
+    def test_an_empty_disk_is_formatted_mounted_and_remembered(self, run):
+        done, disk, fstab, calls = run(user="ubuntu")
+        assert done.returncode == 0, done.stderr
+        assert b"\x53\xef" in disk.read_bytes()[1024:2048]  # ext4's magic number
+        assert fstab.startswith("UUID=")
+        assert "ext4 defaults,nofail 0 2" in fstab
+        assert "mount " in calls
+        assert "chown ubuntu:" in calls
+
+    def test_a_second_run_changes_nothing(self, run):
+        run()
+        _, disk, fstab, _ = run()
+        before = disk.read_bytes()
+        done, disk, again, calls = run(user="ubuntu")
+        assert done.returncode == 0
+        assert again == fstab
+        assert disk.read_bytes() == before
+        assert "chown" not in calls
+
+    def test_data_that_is_no_file_system_is_never_formatted(self, run):
+        _, disk, _, _ = run()
+        disk.write_bytes(b"\0" * 4096 + b"precious" + b"\0" * 8 * 1024 * 1024)
+        before = disk.read_bytes()
+        done, disk, _, _ = run()
+        assert done.returncode == 1
+        assert "left as it is" in done.stderr
+        assert disk.read_bytes() == before
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"mount_point": "media"},
+            {"mount_point": "/media/my data"},
+            {"mount_point": "/media/../etc"},
+            {"mount_point": "/x\nrm -rf /"},
+            {"filesystem": "ntfs"},
+            {"user": "a; reboot"},
+        ],
+        ids=str,
+    )
+    def test_what_could_break_out_of_the_script_is_refused(self, practice_conn, wrong):
+        data = volumes.create(practice_conn, "data", 1)
+        with pytest.raises(pouta.InvalidInput):
+            volumes.mount_script(data, **{"mount_point": "/media/data", **wrong})
