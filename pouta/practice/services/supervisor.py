@@ -28,11 +28,22 @@ PROCESSES = {
 #: Imported once, before forking, so that the processes share their memory.
 SHARED_IMPORTS = (
     "alembic.command",
+    "barbicanclient.client",
+    "castellan.options",
+    "cinderclient.v3.client",
     "cryptography.fernet",
+    "cryptography.hazmat.primitives.asymmetric.rsa",
+    "cursive.signature_utils",
+    "glanceclient",
     "jsonschema",
     "keystoneauth1.loading",
+    "keystoneclient.v3.client",
     "keystonemiddleware.auth_token",
     "lxml.etree",
+    "novaclient.client",
+    "openstack.connection",
+    "os_brick.initiator.connector",
+    "os_traits",
     "oslo_concurrency.lockutils",
     "oslo_db.sqlalchemy.enginefacade",
     "oslo_log.log",
@@ -40,6 +51,8 @@ SHARED_IMPORTS = (
     "oslo_messaging._drivers.impl_fake",
     "oslo_middleware",
     "oslo_policy.policy",
+    "oslo_privsep.priv_context",
+    "oslo_reports.guru_meditation_report",
     "oslo_utils.timeutils",
     "oslo_versionedobjects.base",
     "osprofiler.sqlalchemy",
@@ -184,9 +197,10 @@ class Supervisor:
         backend.init_backend(backend.BackendType.THREADING)
         for name in SHARED_IMPORTS:
             importlib.import_module(name)
-        from . import sqlite
+        from . import messaging, sqlite
 
         sqlite.tune()
+        messaging.tune()
         for name in PROCESSES:
             importlib.import_module(f".{name}", __package__).configure(self.folder)
         gc.collect()
@@ -210,6 +224,8 @@ class Supervisor:
         _, status = os.waitpid(child.pid, 0)
         self.selector.unregister(child.handle)
         os.close(child.handle)
+        starting = "readiness" in self.children
+        del self.children[child.name]
         code = os.waitstatus_to_exitcode(status)
         if child.name == "readiness":
             self.ready(code)
@@ -217,7 +233,7 @@ class Supervisor:
         print(f"{child.name} ended with {code}", flush=True)
         now = time.monotonic()
         child.deaths = [*(t for t in child.deaths if now - t < DEATHS_WITHIN), now]
-        if len(child.deaths) > DEATHS_ALLOWED or "readiness" in self.children:
+        if starting or len(child.deaths) > DEATHS_ALLOWED:
             self.report.failed(f"{child.name} does not start; see {self.log(child.name)}.")
             self.stopping = True
             return
@@ -226,7 +242,6 @@ class Supervisor:
 
     def ready(self, code):
         """The first answers have come, or did not."""
-        del self.children["readiness"]
         if code:
             self.report.failed(f"The cloud does not get ready; see {self.log('readiness')}.")
             self.stopping = True
