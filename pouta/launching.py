@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
@@ -234,6 +235,8 @@ def _ssh_rule(conn: Connection, wish: Wish) -> groups.Rule | None:
 
 def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
     """Every name becomes a thing, all at once; nothing is made."""
+    # Threads that meet at an unused proxy would each ask its endpoint for its versions.
+    each(partial(getattr, conn), ("compute", "image", "network"))
     image, flavor, seen, existing, known, pairs, server_group, address, *disks = gather(
         lambda: images.find(conn, wish.image),
         lambda: flavors.find(conn, wish.flavor),
