@@ -1,9 +1,13 @@
-"""Several requests at once, under a bound that spares the cloud."""
+"""Several requests at once, under a bound that spares the cloud.
+
+Only requests: a wait belongs in the main thread, where Ctrl-C can end it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 A = TypeVar("A")
@@ -13,17 +17,24 @@ AT_ONCE = 8
 
 
 def gather(*calls: Callable[[], Any]) -> list[Any]:
-    """The results of calls that do not need each other, in their order.
-
-    All are made; then the first exception, in their order, is raised.
-    """
+    """The results of calls that do not need each other, in their order."""
     return each(lambda call: call(), calls)
 
 
 def each(function: Callable[[A], R], things: Iterable[A]) -> list[R]:
-    """`function` of each thing, in their order, `AT_ONCE` at a time."""
+    """`function` of each thing, in their order, `AT_ONCE` at a time.
+
+    The first exception, in their order, is raised, once the calls under way have ended; those that
+    had not begun are not made.
+    """
     given = [*things]
     if len(given) < 2:
         return [function(thing) for thing in given]
     with ThreadPoolExecutor(min(AT_ONCE, len(given)), thread_name_prefix="pouta") as pool:
-        return [future.result() for future in [pool.submit(function, thing) for thing in given]]
+        # Each with the caller's context, in which is who shows progress.
+        futures = [pool.submit(copy_context().run, function, thing) for thing in given]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -196,9 +196,8 @@ def _launch(
         servers = _create(made, names, plan)
         if not wish.wait:
             return states.now(conn, servers)
-        ips, disks = gather(
-            lambda: _connect(made, servers, plan), lambda: _make_disks(made, servers, plan)
-        )
+        disks = _make_disks(made, servers, plan)
+        ips = _connect(made, servers, plan)
         servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout)
         up = _judge(made, servers, ips, disks, all_or_nothing)
         _attach(made, up, disks, wish.timeout)

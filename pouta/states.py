@@ -91,6 +91,7 @@ def fault(server: Server) -> str:
 
 
 def table(servers: Iterable[Server]) -> Table[Server]:
+    rows = [*servers]
     columns: Columns = {
         "name": "name",
         "status": lambda server: waiting.state(server),
@@ -98,6 +99,7 @@ def table(servers: Iterable[Server]) -> Table[Server]:
         "private": lambda server: floating_ips.addresses(server, "fixed"),
         "floating IP": lambda server: floating_ips.addresses(server, "floating"),
         "key": "key_name",
-        "fault": lambda server: (server.fault or {}).get("message"),
     }
-    return Table(servers, columns, "server")
+    if any(server.fault for server in rows):
+        columns = {**columns, "fault": lambda server: (server.fault or {}).get("message")}
+    return Table(rows, columns, "server")
