@@ -67,7 +67,7 @@ def start(folder: Folder, options: argparse.Namespace) -> None:
     done = "is ready" if started else "was running already"
     sys.stderr.write(
         f"The practice cloud {done}. Next, one of:\n"
-        f'  python -c \'import pouta; print(pouta.flavors.list(pouta.connect("practice")))\'\n'
+        f"  python -c 'import pouta; print(pouta.flavors.list(pouta.connect(\"practice\")))'\n"
         f'  eval "$(python -m pouta.practice env{where})" && openstack server list\n'
         f"  python -m pouta.practice stop{where}\n"
     )

@@ -173,7 +173,9 @@ def launch(folder: Folder, interpreter: Path, report: progress.Report) -> None:
 
 def service_environment() -> dict[str, str]:
     """As little of the user's environment as the services need."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "TZ") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "TZ") if name in os.environ
+    }
     return kept | {
         "LANG": "C.UTF-8",
         "MALLOC_ARENA_MAX": "2",
@@ -191,9 +193,7 @@ def follow(folder: Folder, news: IO[str], report: progress.Report) -> None:
         if "failed" in said:
             raise Failed(f"The practice cloud did not start. {said['failed']}")
         report(said.get("done", 0), said.get("total", 1), said["phase"])
-    raise Failed(
-        "The practice cloud did not start.", hint=f"See {folder.logs / 'supervisor.log'}."
-    )
+    raise Failed("The practice cloud did not start.", hint=f"See {folder.logs / 'supervisor.log'}.")
 
 
 def write_clouds_yaml(folder: Folder) -> None:

@@ -1,4 +1,4 @@
-"""The environment of the services: made once from a complete lock, shared by all practice clouds."""
+"""The services' environment: made once from a complete lock, shared by all practice clouds."""
 
 from __future__ import annotations
 
@@ -148,7 +148,10 @@ def pip_settings() -> dict[str, str]:
     try:
         said = subprocess.run(
             [sys.executable, "-m", "pip", "config", "list"],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return {}
@@ -161,9 +164,7 @@ def pip_settings() -> dict[str, str]:
 
 def works(command: Sequence[str]) -> bool:
     """Whether a command succeeds."""
-    done = subprocess.run(
-        command, capture_output=True, check=False, env=environment_variables()
-    )
+    done = subprocess.run(command, capture_output=True, check=False, env=environment_variables())
     return done.returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""A project of its own in a practice cloud: made like Pouta's, and removed with all that is in it."""
+"""A project of its own in a practice cloud: like Pouta's, removed with all that is in it."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from . import catalogue
 from .control import connect_as
 from .folder import Folder
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
-ROLES = ("member", "heat_stack_owner", "object_store_user", "creator")
-CIDR = "192.168.1.0/24"
-NAME_SERVERS = ("193.166.4.24", "193.166.4.25")
 SECONDS = 60
 
 
 @contextmanager
 def own_project(folder: Folder, admin: Connection) -> Iterator[Connection]:
     """A connection to a new project, as its only member."""
+    identity: Any = admin.identity
     name = f"project_2{secrets.randbelow(10**6):06}"
     password = secrets.token_urlsafe(12)
-    project = admin.identity.create_project(name=name, domain_id="default")
-    user = admin.identity.create_user(
+    project = identity.create_project(name=name, domain_id="default")
+    user = identity.create_user(
         name=f"{name}-{secrets.token_hex(2)}",
         domain_id="default",
         password=password,
         default_project_id=project.id,
     )
     try:
-        for role in admin.identity.roles():
-            if role.name in ROLES:
-                admin.identity.assign_project_role_to_user(project, user, role)
+        for role in identity.roles():
+            if role.name in catalogue.ROLES:
+                identity.assign_project_role_to_user(project, user, role)
         member = connect_as(folder, user.name, password, name)
         try:
             furnish(member, name)
@@ -45,21 +44,21 @@ def own_project(folder: Folder, admin: Connection) -> Iterator[Connection]:
             empty(admin, member, project.id)
             member.close()
     finally:
-        admin.identity.delete_user(user)
-        admin.identity.delete_project(project)
+        identity.delete_user(user)
+        identity.delete_project(project)
 
 
 def furnish(member: Connection, name: str) -> None:
     """The network and the router that a project has on Pouta."""
     network = member.network
     own = network.create_network(name=name)
-    public = next(network.networks(name="public"))
+    public = next(network.networks(name=catalogue.EXTERNAL_NETWORK))
     subnet = network.create_subnet(
         name=name,
         network_id=own.id,
         ip_version=4,
-        cidr=CIDR,
-        dns_nameservers=[*NAME_SERVERS],
+        cidr=catalogue.PROJECT_CIDR,
+        dns_nameservers=[*catalogue.NAME_SERVERS],
     )
     router = network.create_router(name=name, external_gateway_info={"network_id": public.id})
     interface(network, router, "add", {"subnet_id": subnet.id})
@@ -136,10 +135,11 @@ def empty_network(network: Any, mine: dict[str, str]) -> None:
 
 def empty_rest(admin: Connection, member: Connection, project_id: str) -> None:
     """Images, keys, server groups and objects."""
-    for image in admin.image.images(owner=project_id):
+    images: Any = admin.image
+    for image in images.images(owner=project_id):
         if image.is_protected:
-            admin.image.update_image(image, is_protected=False)
-        admin.image.delete_image(image)
+            images.update_image(image, is_protected=False)
+        images.delete_image(image)
     for key in member.compute.keypairs():
         member.compute.delete_keypair(key)
     for group in member.compute.server_groups():
@@ -150,8 +150,6 @@ def empty_rest(admin: Connection, member: Connection, project_id: str) -> None:
         member.object_store.delete_container(container)
 
 
-def in_catalog(
-    member: Connection, kind: str, find: Callable[[], Iterable[Any]]
-) -> Iterable[Any]:
+def in_catalog(member: Connection, kind: str, find: Callable[[], Iterable[Any]]) -> Iterable[Any]:
     """What a service lists, if the cloud has the service."""
     return list(find()) if member.endpoint_for(kind) else []

@@ -97,7 +97,7 @@ def test_status_tells_where_the_apis_are(mine):
 
 def test_env_lets_a_shell_get_a_token(mine):
     script = """
-        eval "$(%s -m pouta.practice env --dir '%s')"
+        eval "$("$PYTHON" -m pouta.practice env --dir "$DIRECTORY")"
         curl --silent --fail --dump-header - --output /dev/null "$OS_AUTH_URL/auth/tokens" \
             --header 'Content-Type: application/json' --data @- <<END
         {"auth": {"identity": {"methods": ["password"], "password": {"user": {
@@ -106,8 +106,15 @@ def test_env_lets_a_shell_get_a_token(mine):
           "scope": {"project": {"name": "$OS_PROJECT_NAME",
             "domain": {"name": "$OS_PROJECT_DOMAIN_NAME"}}}}}
 END
-    """ % (sys.executable, mine)
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    """
+    where = {"PYTHON": sys.executable, "DIRECTORY": str(mine)}
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | where,
+    )
     assert "x-subject-token: " in done.stdout.lower()
 
 

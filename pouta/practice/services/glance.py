@@ -45,11 +45,9 @@ def make_database(folder):
     """Bring the tables to the newest form."""
     from glance.cmd import manage
     from glance.common import config
-    from glance.db.sqlalchemy import alembic_migrations
     from oslo_config import cfg
 
     config.set_config_defaults()
-    cfg.CONF([], project="glance", default_config_files=[
-        str(folder.configuration / "glance-api.conf")])
+    configured = str(folder.configuration / "glance-api.conf")
+    cfg.CONF([], project="glance", default_config_files=[configured])
     manage.DbCommands().sync()
-    del alembic_migrations

@@ -6,11 +6,10 @@ import os
 import secrets
 import sys
 
+from .. import catalogue
 from ..folder import ADMIN, MEMBER, PROJECT, REGION, SERVICE, write_private
 from . import configuration, heat, process
 
-#: Roles that Pouta gives to everybody in a project, and the two that OpenStack adds by itself.
-MEMBER_ROLES = ("member", "heat_stack_owner", "object_store_user", "creator")
 TOKEN_SECONDS = 8 * 3600
 
 #: type, name, which API it is, path of its addresses.
@@ -133,11 +132,11 @@ class InProcess:
 def make_users(keystone, folder):
     """The project and its member, and the user as whom the services act."""
     roles = {role["name"]: role["id"] for role in keystone.list("roles")}
-    for name in MEMBER_ROLES:
+    for name in catalogue.ROLES:
         if name not in roles:
             roles[name] = keystone.create("role", name=name)
     for user, project, given in (
-        (MEMBER, PROJECT, MEMBER_ROLES),
+        (MEMBER, PROJECT, catalogue.ROLES),
         (SERVICE, SERVICE, ("admin", "service")),
     ):
         project_id = keystone.create("project", name=project, domain_id="default")

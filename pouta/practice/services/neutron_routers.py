@@ -22,16 +22,14 @@ class PracticeRouters(
 ):
     """An L3 plugin without agents: a floating IP is ACTIVE while it belongs to a port."""
 
-    supported_extension_aliases = [
+    supported_extension_aliases = (
         l3.ALIAS,
         l3_ext_gw_mode.ALIAS,
         extraroute.ALIAS,
         fip_port_details.ALIAS,
-    ]
-
-    @resource_registry.tracked_resources(
-        router=l3_models.Router, floatingip=l3_models.FloatingIP
     )
+
+    @resource_registry.tracked_resources(router=l3_models.Router, floatingip=l3_models.FloatingIP)
     def __init__(self):
         super().__init__()
 
@@ -56,9 +54,7 @@ class PracticeRouters(
         freed = self.get_floatingips(context.elevated(), filters={"port_id": [port_id]})
         router_ids = super().disassociate_floatingips(context, port_id)
         for address in freed:
-            self.update_floatingip_status(
-                context, address["id"], constants.FLOATINGIP_STATUS_DOWN
-            )
+            self.update_floatingip_status(context, address["id"], constants.FLOATINGIP_STATUS_DOWN)
         return router_ids
 
     def _settle(self, context, address):

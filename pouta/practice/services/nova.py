@@ -47,18 +47,14 @@ def configure(folder):
         "sync_power_state_interval": -1,
         "heal_instance_info_cache_interval": -1,
         "block_device_allocate_retries_interval": 1,
-        "instance_usage_audit": False,
-        "reclaim_instance_interval": 0,
         "periodic_fuzzy_delay": 0,
-        "force_config_drive": False,
     }
-    sections["database"]["connection"] = folder.database("nova")
     sections |= {
         "api_database": {"connection": folder.database("nova_api")},
         "quota": QUOTAS[folder.settings["quotas"]],
-        "filter_scheduler": {"track_instance_changes": False},
         "placement": login,
-        "neutron": login | {
+        "neutron": login
+        | {
             "service_metadata_proxy": True,
             "metadata_proxy_shared_secret": folder.password("shared_secret"),
             "default_floating_pool": "public",
@@ -68,9 +64,7 @@ def configure(folder):
         "keystone": login,
         "service_user": login | {"send_service_user_token": True},
         "vnc": {"novncproxy_base_url": "http://127.0.0.1:6080/vnc_auto.html"},
-        "notifications": {"notify_on_state_change": ""},
     }
-    del sections["notifications"]
     configuration.write(folder.configuration / "nova.conf", sections)
 
 

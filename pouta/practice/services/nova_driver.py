@@ -86,17 +86,18 @@ def console_log(instance):
     user = LOGIN_USERS.get(distribution, "cloud-user")
     booted = instance.launched_at or instance.created_at or datetime.datetime.now(datetime.UTC)
     name = instance.hostname or instance.display_name
-    return "\n".join([
+    lines = [
         "[    0.000000] Linux version 6.8.0 (practice cloud: no machine is behind this log)",
-        "[    1.204113] systemd[1]: Hostname set to <" + name + ">.",
+        f"[    1.204113] systemd[1]: Hostname set to <{name}>.",
         "[    5.511820] cloud-init[501]: Cloud-init v. 24.4 running 'init'",
         *authorized_keys(instance.key_data, user),
-        f"[    9.120518] cloud-init[640]: Cloud-init v. 24.4 finished at {booted:%a, %d %b %Y}"
-        f" {booted:%H:%M:%S} +0000. Datasource DataSourceOpenStackLocal [net,ver=2]. "
-        " Up 9.12 seconds",
+        f"[    9.120518] cloud-init[640]: Cloud-init v. 24.4 finished at"
+        f" {booted:%a, %d %b %Y %H:%M:%S} +0000."
+        " Datasource DataSourceOpenStackLocal [net,ver=2].  Up 9.12 seconds",
         "",
         f"{name} login: ",
-    ])
+    ]
+    return "\n".join(lines)
 
 
 def authorized_keys(public_key, user):
@@ -108,20 +109,16 @@ def authorized_keys(public_key, user):
         digest = hashlib.sha256(base64.b64decode(data)).hexdigest()
     except ValueError:
         digest = ""
-    print_ = ":".join(digest[place : place + 2] for place in range(0, len(digest), 2))
+    fingerprint = ":".join(digest[place : place + 2] for place in range(0, len(digest), 2))
     heads = ("Keytype", "Fingerprint (sha256)", "Options", "Comment")
-    cells = (kind, print_, "-", comment[0].strip() if comment else "-")
+    cells = (kind, fingerprint, "-", comment[0].strip() if comment else "-")
     widths = [max(len(head), len(cell)) + 2 for head, cell in zip(heads, cells, strict=True)]
     rule = "+" + "+".join("-" * width for width in widths) + "+"
+
+    def row(texts):
+        padded = (text.center(width) for text, width in zip(texts, widths, strict=True))
+        return "|" + "|".join(padded) + "|"
+
     title = f"Authorized keys from /home/{user}/.ssh/authorized_keys for user {user}"
-    rows = (
-        title.center(len(rule), "+"),
-        rule,
-        *(
-            "|" + "|".join(text.center(width) for text, width in zip(row, widths, strict=True)) + "|"
-            for row in (heads, cells)
-        ),
-        rule,
-    )
-    rows = (*rows[:3], rule, *rows[3:])
-    return [f"ci-info: {row}" for row in rows]
+    lines = (title.center(len(rule), "+"), rule, row(heads), rule, row(cells), rule)
+    return [f"ci-info: {line}" for line in lines]

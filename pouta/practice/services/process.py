@@ -18,31 +18,39 @@ LARGEST_BODY = 2**40
 
 def run(name, parent):
     """Be the process of that name. Never returns."""
-    try:
-        become(name, parent)
-        if name == "readiness":
-            from . import readiness
+    end_after(be, name, parent)
 
-            readiness.wait(parent.folder, parent.first_time, parent.report)
-        else:
-            serve(name, parent)
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
+
+def be(name, parent):
+    """Do what the process of that name does."""
+    become(name, parent)
+    if name == "readiness":
+        from . import readiness
+
+        readiness.wait(parent.folder, parent.first_time, parent.report)
+    else:
+        serve(name, parent)
+
+
+def end_after(function, *args):
+    """Call a function and end the process, without going back to where it was forked."""
+    status = 1
+    try:
+        function(*args)
+        status = 0
+    finally:
+        if status:
+            traceback.print_exc()
+        sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(1)
+        os._exit(status)
 
 
 def in_a_child(function, *args):
     """Call a function in a forked process of its own."""
     pid = os.fork()
     if pid == 0:
-        try:
-            function(*args)
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
+        end_after(function, *args)
     if os.waitpid(pid, 0)[1] != 0:
         raise RuntimeError(f"{function.__name__} failed")
 

@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import openstack
 
+from .. import catalogue
 from ..folder import ADMIN, MEMBER, PROJECT, REGION
-from . import catalogue, cinder
+from . import cinder
 
 IMAGE_DATA = b"There is nothing to boot in a practice image.\n"
 
@@ -94,9 +95,7 @@ def set_volume_quotas(folder):
     admin = connect(folder, ADMIN, ADMIN)
     limits = cinder.QUOTAS_BY_TYPE[folder.settings["quotas"]]
     body = {f"gigabytes_{kind}": limit for kind, limit in limits.items()}
-    answer = admin.block_storage.put(
-        "/os-quota-class-sets/default", json={"quota_class_set": body}
-    )
+    answer = admin.block_storage.put("/os-quota-class-sets/default", json={"quota_class_set": body})
     answer.raise_for_status()
 
 

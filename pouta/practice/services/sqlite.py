@@ -31,8 +31,9 @@ def listen(engine, sqlite_fk=False, **kw):
     @sqlalchemy.event.listens_for(engine, "connect")
     def connected(connection, record):
         connection.isolation_level = None
-        connection.create_function("regexp", 2, lambda pattern, text: bool(
-            re.search(pattern, str(text))))
+        connection.create_function(
+            "regexp", 2, lambda pattern, text: bool(re.search(pattern, str(text)))
+        )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")
         if sqlite_fk:

@@ -1,6 +1,7 @@
 """The one process that a user starts: it forks a process for each service and keeps them alive."""
 
 import argparse
+import contextlib
 import gc
 import importlib
 import json
@@ -115,10 +116,8 @@ class Report:
     def close(self):
         if self.file is not None:
             self.file, file = None, self.file
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 file.close()
-            except BrokenPipeError:
-                pass
 
 
 @dataclass
@@ -230,7 +229,8 @@ class Supervisor:
         if child.name == "readiness":
             self.ready(code)
             return
-        print(f"{child.name} ended with {code}", flush=True)
+        sys.stdout.write(f"{child.name} ended with {code}\n")
+        sys.stdout.flush()
         now = time.monotonic()
         child.deaths = [*(t for t in child.deaths if now - t < DEATHS_WITHIN), now]
         if starting or len(child.deaths) > DEATHS_ALLOWED:

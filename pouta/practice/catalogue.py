@@ -1,5 +1,8 @@
 """What Pouta offers, by its own names (CSC's user guide, read 2026-08-21)."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -62,11 +65,14 @@ IMAGES = (
 )
 
 #: Name, what a user reads about it, extra specs.
-VOLUME_TYPES = (
+VOLUME_TYPES: tuple[tuple[str, str, Mapping[str, str]], ...] = (
     ("standard", "Replicated, for everything", {}),
     ("capacity", "Cheaper and slower, for what is seldom read", {}),
     ("standard.multiattach", "Can be attached to several servers", {"multiattach": "<is> True"}),
 )
+
+#: What everybody in a project may do.
+ROLES = ("member", "heat_stack_owner", "object_store_user", "creator")
 
 EXTERNAL_NETWORK = "public"
 #: A range that no network uses (RFC 2544), large enough for a fleet.
