@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-import requests
 from keystoneauth1 import session
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
 CONNECT_TIMEOUT = 10.0  # seconds
+ANSWER_TIMEOUT = 60.0  # seconds
 LONGEST_RETRY_AFTER = 60.0  # seconds
 POOL = 16
 
 
 class SafeRetry(Retry):
-    """Repeats only what is safe to repeat.
+    """Repeats only what is safe to repeat, and only where it may help.
 
     A connection that was never made is tried again for every method; a lost or 5xx answer only for
     GET, HEAD, PUT and DELETE. keystoneauth's own `connect_retries` repeats a POST as well when its
@@ -26,9 +27,27 @@ class SafeRetry(Retry):
         # "Too many requests" says that nothing was done.
         return status_code == 429 or super().is_retry(method, status_code, has_retry_after)
 
-    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-        asked = super().get_retry_after(response)
-        return None if asked is None else min(asked, LONGEST_RETRY_AFTER)
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        *pool: Any,
+        **more: Any,
+    ) -> Self:
+        hopeless = _was_tried_long(error) or self._is_told_to_wait_long(response)
+        now = self.new(connect=0, status=0) if hopeless else self
+        return super(SafeRetry, now).increment(method, url, response, error, *pool, **more)
+
+    def _is_told_to_wait_long(self, response: BaseHTTPResponse | None) -> bool:
+        asked = self.get_retry_after(response) if response else None
+        return asked is not None and asked > LONGEST_RETRY_AFTER
+
+
+def _was_tried_long(error: Exception | None) -> bool:
+    """Whether nobody took the connection for all of CONNECT_TIMEOUT; the kernel kept asking."""
+    return isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError)
 
 
 class Adapter(session.TCPKeepAliveAdapter):
@@ -42,18 +61,19 @@ class Adapter(session.TCPKeepAliveAdapter):
 
 
 class Session(session.Session):
-    """keystoneauth's session over our adapter."""
+    """keystoneauth's session over our adapter; no request of it waits for ever."""
 
     def __init__(self, auth: Any = None, **kwargs: Any) -> None:
+        kwargs["timeout"] = float(kwargs.get("timeout") or 0) or ANSWER_TIMEOUT
+        super().__init__(auth, **kwargs)
         retry = SafeRetry(
             connect=3,
             read=2,
             status=3,
+            other=0,  # TLS: a certificate does not get better
             backoff_factor=0.3,
             status_forcelist={502, 503, 504},
             raise_on_status=False,
         )
-        http = requests.Session()
         for scheme in ("http://", "https://"):
-            http.mount(scheme, Adapter(max_retries=retry, pool_maxsize=POOL))
-        super().__init__(auth, session=http, **kwargs)
+            self.mount(scheme, Adapter(max_retries=retry, pool_maxsize=POOL))
