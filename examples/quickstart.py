@@ -24,7 +24,7 @@ def log_in(until_the_end):
     except pouta.ConfigurationError as error:
         if not error.message.startswith("No credentials"):
             raise
-        print("No credentials found: this runs on a practice cloud here, and costs nothing.")
+        print("No credentials found: using a practice cloud. It is free; nobody can log in to it.")
         return until_the_end.enter_context(pouta.practice.cloud())
 
 

@@ -114,7 +114,7 @@ def test_the_quickstart_without_credentials_runs_on_the_practice_cloud(run, prac
 
     said = succeeded(run("quickstart.py", POUTA_PRACTICE_DIR=str(practice_cloud.directory)))
 
-    assert said.startswith("No credentials found: this runs on a practice cloud here")
+    assert said.startswith("No credentials found: using a practice cloud")
     assert "practice in project_2001234 at 127.0.0.1" in said
     assert "To log in: ssh" in said
     assert billed(practice_cloud.connection) == before
