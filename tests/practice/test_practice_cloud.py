@@ -89,6 +89,15 @@ def test_a_second_start_finds_the_cloud_running(mine):
     assert practice.status(mine).processes == before.processes
 
 
+def test_a_cloud_that_was_started_to_stay_stays(mine):
+    pid = Folder(mine).state["pid"]
+    with practice.cloud(directory=mine):
+        pass
+    time.sleep(3)
+    assert practice.status(mine).running
+    assert Folder(mine).state["pid"] == pid
+
+
 def test_status_tells_where_the_apis_are(mine):
     said = run("status", directory=mine).stdout
     assert said.startswith(f"running in {mine}")
@@ -343,40 +352,6 @@ def test_a_service_that_dies_is_started_again(mine):
     assert list(connect(mine).compute.flavors())
 
 
-def test_a_cloud_ends_with_the_script_that_started_it(mine):
-    practice.stop(mine)
-    script = (
-        "import os, pouta.practice\n"
-        f"with pouta.practice.cloud(directory={str(mine)!r}) as conn:\n"
-        "    print(len(list(conn.compute.flavors())), flush=True)\n"
-        "    os.kill(os.getpid(), 9)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == -signal.SIGKILL
-    assert int(done.stdout) > 20
-    eventually(lambda: not practice.status(mine).running, seconds=10)
-
-
-def test_a_cloud_ends_with_its_last_user(mine):
-    practice.stop(mine)
-    with practice.cloud(directory=mine):
-        with practice.cloud(directory=mine) as conn:
-            pid = Folder(mine).state["pid"]
-        assert Folder(mine).state["pid"] == pid
-        assert list(conn.compute.flavors())
-    assert not practice.status(mine).running
-
-
-def test_a_cloud_that_was_started_to_stay_stays(mine):
-    practice.start(mine)
-    with practice.cloud(directory=mine):
-        pass
-    time.sleep(3)
-    assert practice.status(mine).running
-
-
 def test_two_clouds_run_at_once_with_settings_of_their_own(mine, tmp_path):
     practice.start(mine)
     with practice.cloud(directory=tmp_path, quotas="large", latest=True) as conn:
@@ -405,6 +380,32 @@ def socket_on(port):
     taken.bind(("127.0.0.1", port))
     taken.listen()
     return taken
+
+
+def test_a_cloud_ends_with_its_last_user(mine):
+    practice.stop(mine)
+    with practice.cloud(directory=mine):
+        with practice.cloud(directory=mine) as conn:
+            pid = Folder(mine).state["pid"]
+        assert Folder(mine).state["pid"] == pid
+        assert list(conn.compute.flavors())
+    assert not practice.status(mine).running
+
+
+def test_a_cloud_ends_with_the_script_that_started_it(mine):
+    practice.stop(mine)
+    script = (
+        "import os, pouta.practice\n"
+        f"with pouta.practice.cloud(directory={str(mine)!r}) as conn:\n"
+        "    print(len(list(conn.compute.flavors())), flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert int(done.stdout) > 20
+    eventually(lambda: not practice.status(mine).running, seconds=10)
 
 
 # Where it cannot be

@@ -58,6 +58,10 @@ def common(folder, name):
     """Sections that almost every service wants."""
     home = folder.path / name
     home.mkdir(mode=0o700, exist_ok=True)
+    # The releases' own policies hold. The empty file spares looking for one at every request.
+    policies = folder.configuration / "policy.d"
+    policies.mkdir(mode=0o700, exist_ok=True)
+    write_private(folder.configuration / "policy.yaml", "{}\n")
     return {
         "DEFAULT": {
             "use_stderr": True,
@@ -71,6 +75,10 @@ def common(folder, name):
         "keystone_authtoken": token_check(folder),
         "oslo_concurrency": {"lock_path": home / "locks"},
         "oslo_messaging_notifications": {"driver": "noop"},
+        "oslo_policy": {
+            "policy_file": folder.configuration / "policy.yaml",
+            "policy_dirs": policies,
+        },
     }
 
 
