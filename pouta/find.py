@@ -90,7 +90,8 @@ def _resource(kind: Kind[R], wanted: Any) -> R:
     ours = getattr(wanted, "id", None)
     if not ours or not isinstance(ours, str):
         raise InvalidInput(
-            f"{_article(kind.noun).capitalize()} is given by its name, its ID or as a resource, not by {wanted!r:.80}."
+            f"{_article(kind.noun).capitalize()} is given by its name, its ID or as a resource, "
+            f"not by {wanted!r:.80}."
         )
     expected = {"ip": "floatingip"}.get(kind.verb, kind.verb)
     if key and key != expected:
