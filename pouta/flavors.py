@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
 from typing import TYPE_CHECKING
 
 from pouta import find as _find
-from pouta import prices
+from pouta import prices, quotas
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, chore
 from pouta.kinds import FLAVOR
@@ -30,20 +29,19 @@ def list(
     min_vcpus: at least so many vCPUs.
     min_ram: at least so much memory, in GiB.
     family: "standard", "hpc", "hpc.5", "io", "gpu", …
-    fits_quota: only those for which the project has vCPUs and memory left now.
+    fits_quota: only those of which the project may have one more now.
 
-    `GET /flavors/detail`. The BU/h come from pouta's dated price data; "-" is a flavor without a
-    known price.
+    `GET /flavors/detail`, and `GET /limits` for the quota. The BU/h come from pouta's dated price
+    data; "-" is a flavor without a known price.
     """
-    room_vcpus, room_ram = _quota_left(conn) if fits_quota else (None, None)
+    room = quotas.compute(conn) if fits_quota else ()
     chosen = (
         flavor
         for flavor in FLAVOR.list(conn)
         if flavor.vcpus >= (min_vcpus or 0)
         and flavor.ram >= (min_ram or 0) * 1024
         and (family is None or f"{flavor.name}.".startswith(f"{family}."))
-        and (room_vcpus is None or flavor.vcpus <= room_vcpus)
-        and (room_ram is None or flavor.ram <= room_ram)
+        and not quotas.refusal(room, quotas.wanted_for_server(flavor))
     )
     known = prices.of(conn)
     unpriced = float("inf")
@@ -77,15 +75,3 @@ def smallest(conn: Connection, *, vcpus: int, ram: float) -> Flavor:
             hint="pouta.flavors.list(conn) shows what there is; more by servicedesk@csc.fi.",
         )
     return fitting[0]
-
-
-def _quota_left(conn: Connection) -> tuple[float, float]:
-    """vCPUs and MiB that the project may still use; `GET /limits`."""
-    limits = conn.compute.get_limits().absolute
-    left: builtins.list[float] = []
-    for limit, used in (
-        (limits.total_cores, limits.total_cores_used),
-        (limits.total_ram, limits.total_ram_used),
-    ):
-        left.append(float("inf") if limit < 0 else limit - used)
-    return left[0], left[1]
