@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from pouta import security_groups as groups
 from pouta.concurrently import each, gather
 from pouta.display import Table
 from pouta.errors import InvalidInput, Refused, chore, listed
-from pouta.kinds import FLOATING_IP, SERVER, VOLUME
+from pouta.kinds import FLOATING_IP, SERVER, SUBNET, VOLUME
 from pouta.made import Made, remove
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from openstack.network.v2.network import Network
     from openstack.network.v2.port import Port
     from openstack.network.v2.security_group import SecurityGroup
+    from openstack.network.v2.subnet import Subnet
 
 LAUNCH_TIMEOUT = 600.0  # seconds
 SSH_PORT = 22
@@ -49,16 +51,19 @@ USER_DATA_LIMIT = 65535  # bytes, as base64; Nova's
 class Wish:
     """What a server shall be, as `launch` and `launch_many` take it: names, IDs or resources."""
 
-    image: str | Image
-    flavor: str | Flavor
+    image: str | Image | None = None
+    flavor: str | Flavor | None = None
+    like: str | Server | None = None
     key_name: str | bool | None = None
     network: str | Network | None = None
+    fixed_ip: str | None = None
     security_groups: Sequence[str | SecurityGroup] = ()
     ssh_from: str | None = None
     allow_world: bool = False
     floating_ip: bool | str | FloatingIP = False
     volumes: Sequence[int | str | Volume] = ()
-    boot_volume_size: int | None = None
+    boot_volume_size: int | bool | None = None
+    boot_volume: str | Volume | None = None
     user_data: str | bytes | None = None
     server_group: str | None = None
     availability_zone: str | None = None
@@ -73,16 +78,19 @@ def launch(
     conn: Connection,
     name: str,
     *,
-    image: str | Image,
-    flavor: str | Flavor,
+    image: str | Image | None = None,
+    flavor: str | Flavor | None = None,
+    like: str | Server | None = None,
     key_name: str | bool | None = None,
     network: str | Network | None = None,
+    fixed_ip: str | None = None,
     security_groups: Sequence[str | SecurityGroup] = (),
     ssh_from: str | None = None,
     allow_world: bool = False,
     floating_ip: bool | str | FloatingIP = False,
     volumes: Sequence[int | str | Volume] = (),
-    boot_volume_size: int | None = None,
+    boot_volume_size: int | bool | None = None,
+    boot_volume: str | Volume | None = None,
     user_data: str | bytes | None = None,
     server_group: str | None = None,
     availability_zone: str | None = None,
@@ -94,16 +102,22 @@ def launch(
     """A server that is up and that you can log in to. It is billed until it is deleted or shelved.
 
     image, flavor: what it boots from, and its size.
+    like: a server whose flavor, key pair, network and security groups it gets where you give none:
+        for an image that is a snapshot of it. Its floating IP and volumes stay where they are.
     key_name: a key pair. None ensures the user's own key of `~/.ssh` (or makes one); False says
         that nobody shall log in with a key. A server gets its key now or never.
     network: the project's own when not given.
+    fixed_ip: its address in that network, "192.168.1.20" say, instead of any that is free. It is
+        free again when the server is deleted.
     security_groups: these, besides `default`, which it always has.
     ssh_from: who may reach port 22: a CIDR, or "my-ip" for this machine's public address.
     allow_world: without it, an `ssh_from` that is the whole internet is refused.
     floating_ip: True allocates one (0.2 BU/h on Pouta until it is released), an address is one of
         the project's. A free address is never taken unless it is named.
     volumes: a number is the size in GiB of one to be made, anything else an existing one.
-    boot_volume_size: GiB; the root disk becomes a volume of its own, which outlives the server.
+    boot_volume_size: GiB; the root disk becomes a volume of its own, which outlives the server and
+        is billed besides. True makes it as large as the flavor's own disk.
+    boot_volume: an existing volume to boot from, in the place of an image.
     user_data: a script or `#cloud-config` text that runs at first boot, up to 64 KiB in base64.
     server_group: placement rules can be given only now.
     tags: words to find and clean up by; they go on all that is made.
@@ -121,14 +135,17 @@ def launch(
     wish = Wish(
         image=image,
         flavor=flavor,
+        like=like,
         key_name=key_name,
         network=network,
+        fixed_ip=fixed_ip,
         security_groups=security_groups,
         ssh_from=ssh_from,
         allow_world=allow_world,
         floating_ip=floating_ip,
         volumes=volumes,
         boot_volume_size=boot_volume_size,
+        boot_volume=boot_volume,
         user_data=user_data,
         server_group=server_group,
         availability_zone=availability_zone,
@@ -158,7 +175,11 @@ def launch_many(
         raise InvalidInput(
             "One address cannot lead to several servers.", hint="floating_ip=True gives each one."
         )
-    if count > 1 and not all(isinstance(volume, int) for volume in wish.volumes):
+    if count > 1 and wish.fixed_ip:
+        raise InvalidInput("Several servers cannot have one address.")
+    if count > 1 and not all(
+        isinstance(disk, int) for disk in (*wish.volumes, wish.boot_volume or 1)
+    ):
         raise InvalidInput(
             "One volume cannot be in several servers.", hint="Give sizes: each gets its own."
         )
@@ -171,8 +192,10 @@ class _Plan:
     """What a launch will make, with every name resolved."""
 
     wish: Wish
-    image: Image
+    image: Image | None
     flavor: Flavor
+    root: Volume | None
+    root_size: int | None
     network: Network
     external: Network | None
     keypairs: Sequence[Keypair]
@@ -190,6 +213,7 @@ def _launch(
 ) -> Sequence[Server]:
     _check(names, wish)
     ssh = _ssh_rule(conn, wish)
+    wish = _completed(conn, wish)
     plan = _resolve(conn, names, wish)
     _prepare(conn, plan, ssh)
     with Made(conn, tags=wish.tags) as made:
@@ -209,6 +233,16 @@ def _check(names: Sequence[str], wish: Wish) -> None:
     for name in names[:1]:
         if not name.strip() or len(name) > 255 or not name.isprintable():
             raise InvalidInput(f"{name!r} is no name for a server: 1 to 255 plain characters.")
+    if (wish.image is None) == (wish.boot_volume is None):
+        raise InvalidInput(
+            "A server boots from an image= or from a boot_volume=: give one of them."
+        )
+    if wish.boot_volume is not None and wish.boot_volume_size is not None:
+        raise InvalidInput("boot_volume is an existing one, boot_volume_size makes one: not both.")
+    if wish.flavor is None and wish.like is None:
+        raise InvalidInput("Which flavor?", hint="pouta.flavors.list(conn) shows them.")
+    if wish.fixed_ip is not None and not _is_ipv4(wish.fixed_ip):
+        raise InvalidInput(f"{wish.fixed_ip!r} is no address, such as 192.168.1.20.")
     if wish.key_name is True:
         raise InvalidInput("key_name is a name, None for your own key, or False for none.")
     for size in wish.volumes:
@@ -232,24 +266,43 @@ def _ssh_rule(conn: Connection, wish: Wish) -> groups.Rule | None:
     return groups.checked(conn, groups.Rule(SSH_PORT, "tcp", wish.ssh_from), wish.allow_world)
 
 
+def _completed(conn: Connection, wish: Wish) -> Wish:
+    """The wish, with what it leaves open as the server has it that it shall be like."""
+    if wish.like is None:
+        return wish
+    old = _find.one(conn, SERVER, wish.like)
+    its_groups = {group["name"]: None for group in old.security_groups or []}
+    return replace(
+        wish,
+        flavor=wish.flavor or old.flavor["original_name"],
+        key_name=(old.key_name or False) if wish.key_name is None else wish.key_name,
+        network=wish.network or next(iter(old.addresses or {}), None),
+        security_groups=wish.security_groups or [name for name in its_groups if name != "default"],
+    )
+
+
 def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
     """Every name becomes a thing, all at once; nothing is made."""
     # Threads that meet at an unused proxy would each ask its endpoint for its versions.
     each(partial(getattr, conn), ("compute", "image", "network"))
-    image, flavor, seen, existing, known, pairs, server_group, address, *disks = gather(
-        lambda: images.find(conn, wish.image),
-        lambda: flavors.find(conn, wish.flavor),
-        lambda: networks.list(conn),
-        lambda: _existing(conn, names),
-        lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
-        lambda: keypairs.list(conn) if wish.key_name is not False else [],
-        lambda: _server_group(conn, wish.server_group),
-        lambda: _named_address(conn, wish.floating_ip),
-        *(
-            (lambda volume=volume: volumes.find(conn, volume))
-            for volume in wish.volumes
-            if not isinstance(volume, int)
-        ),
+    image, root, flavor, seen, subnets, existing, known, pairs, server_group, address, *disks = (
+        gather(
+            lambda: images.find(conn, wish.image) if wish.image is not None else None,
+            lambda: volumes.find(conn, wish.boot_volume) if wish.boot_volume is not None else None,
+            lambda: flavors.find(conn, wish.flavor or ""),
+            lambda: networks.list(conn),
+            lambda: [*SUBNET.list(conn)] if wish.fixed_ip else [],
+            lambda: _existing(conn, names),
+            lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
+            lambda: keypairs.list(conn) if wish.key_name is not False else [],
+            lambda: _server_group(conn, wish.server_group),
+            lambda: _named_address(conn, wish.floating_ip),
+            *(
+                (lambda volume=volume: volumes.find(conn, volume))
+                for volume in wish.volumes
+                if not isinstance(volume, int)
+            ),
+        )
     )
     if existing and not wish.exist_ok:
         first = next(iter(existing.values()))
@@ -262,6 +315,8 @@ def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
         wish=wish,
         image=image,
         flavor=flavor,
+        root=root,
+        root_size=_root_size(wish, image, flavor),
         network=(
             _find.pick("network", wish.network, seen)
             if isinstance(wish.network, str)
@@ -283,25 +338,52 @@ def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
         existing=existing,
     )
     there = {server.id for server in existing.values()}
-    for disk in disks:
+    for disk in [*disks, root] if root else disks:
         if not there & {*volumes.attached_to(disk)}:
             volumes.check_free(disk)
     if address and not there:
         floating_ips.check_free(address)
     _check_room(plan)
+    if wish.fixed_ip:
+        _check_address(wish.fixed_ip, plan.network, subnets)
     return plan
 
 
+def _root_size(wish: Wish, image: Image | None, flavor: Flavor) -> int | None:
+    """The size of the root disk where it is a volume to be made."""
+    size = wish.boot_volume_size
+    if image and size is True:
+        return max(int(flavor.disk), image.min_disk or 0, 1)
+    return None if size is False else size
+
+
+def _check_address(address: str, network: Network, subnets: Sequence[Subnet]) -> None:
+    """Whether the network has this address; that another server has it, Nova says at once."""
+    ranges = [subnet.cidr for subnet in subnets if subnet.network_id == network.id]
+    if not any(ipaddress.ip_address(address) in ipaddress.ip_network(range) for range in ranges):
+        raise InvalidInput(
+            f"{address} is not in network '{network.name}', which has {listed(ranges)}."
+        )
+
+
 def _check_room(plan: _Plan) -> None:
-    """Whether the image fits the flavor's root disk."""
-    image, flavor, size = plan.image, plan.flavor, plan.wish.boot_volume_size
+    """Whether the image, or the volume, can be booted on the flavor."""
+    image, flavor, size = plan.image, plan.flavor, plan.root_size
+    if image is None:
+        if plan.root and not plan.root.is_bootable:
+            raise InvalidInput(
+                f"Volume '{plan.root.name}' cannot be booted: it was not made from an image.",
+                hint="pouta.volumes.create(conn, name, image=…) makes one that can.",
+            )
+        return
     if size is not None:
         volumes.checked_size(size, image=image)
     elif flavor.disk and (image.min_disk or 0) > flavor.disk:
         raise InvalidInput(
             f"Image '{image.name}' needs {image.min_disk} GB; the root disk of {flavor.name} has "
             f"{flavor.disk}.",
-            hint=f"Choose a flavor with a larger disk, or boot_volume_size={image.min_disk}.",
+            hint="Choose a flavor with a larger disk, or boot it from a volume: "
+            f"boot_volume_size={image.min_disk}.",
         )
     if (image.min_ram or 0) > flavor.ram:
         raise InvalidInput(
@@ -329,7 +411,7 @@ def _prepare(conn: Connection, plan: _Plan, ssh: groups.Rule | None) -> None:
 def _create(made: Made, names: Sequence[str], plan: _Plan) -> Sequence[Server]:
     """The servers, those that were there among them; the cloud has accepted them, no more."""
     missing = [name for name in names if name not in plan.existing]
-    if len(missing) > 1 and len(missing) == len(names) and plan.wish.boot_volume_size is None:
+    if len(missing) > 1 and len(missing) == len(names) and plan.root_size is None:
         # Nova numbers them itself: name-1, name-2, …
         base = names[0].removesuffix("-1")
         count = len(names)
@@ -351,7 +433,9 @@ def _request(plan: _Plan, root: Volume | None = None) -> dict[str, Any]:
     wish = plan.wish
     request: dict[str, Any] = {
         "flavor_id": plan.flavor.id,
-        "networks": [{"uuid": plan.network.id}],
+        "networks": [
+            {"uuid": plan.network.id} | ({"fixed_ip": wish.fixed_ip} if wish.fixed_ip else {})
+        ],
         # `default` lets the server ask for its SSH key at first boot.
         "security_groups": [{"name": "default"}, *({"name": group.id} for group in plan.groups)],
         "key_name": plan.keypair.name if plan.keypair else None,
@@ -360,9 +444,9 @@ def _request(plan: _Plan, root: Volume | None = None) -> dict[str, Any]:
         "tags": [*wish.tags] or None,
         "scheduler_hints": {"group": plan.server_group} if plan.server_group else None,
     }
-    if root is None:
+    if root is None and plan.image:
         request["image_id"] = plan.image.id
-    else:
+    elif root:
         request["block_device_mapping"] = [
             {
                 "uuid": root.id,
@@ -376,9 +460,9 @@ def _request(plan: _Plan, root: Volume | None = None) -> dict[str, Any]:
 
 
 def _root_disk(made: Made, name: str, plan: _Plan) -> Volume | None:
-    if plan.wish.boot_volume_size is None:
-        return None
-    root = volumes.make(made, f"{name}-boot", plan.wish.boot_volume_size, image=plan.image)
+    if plan.root_size is None:
+        return plan.root
+    root = volumes.make(made, f"{name}-boot", plan.root_size, image=plan.image)
     return volumes.wait_until_ready(made.conn, [root], timeout=plan.wish.timeout)[0]
 
 
@@ -487,6 +571,13 @@ def _is_up_with(ips: dict[str, FloatingIP]) -> Callable[[Server], bool]:
         return states.is_idle(server) and shown
 
     return done
+
+
+def _is_ipv4(word: str) -> bool:
+    try:
+        return ipaddress.ip_address(word).version == 4
+    except ValueError:
+        return False
 
 
 def _encoded(user_data: str | bytes | None) -> str | None:

@@ -364,3 +364,91 @@ class TestFleets:
     def test_what_only_one_can_have_is_refused(self, practice_conn, no_requests, wrong):
         with pytest.raises(pouta.InvalidInput, match="several servers"):
             pouta.servers.launch_many(practice_conn, "node", 2, **SMALL, **wrong)
+
+
+class TestLikeAnother:
+    def test_a_server_from_a_snapshot_is_reachable_as_the_old_one_was(self, practice_conn):
+        """A snapshot brings neither groups nor key pair nor network with it."""
+        old = pouta.servers.launch(
+            practice_conn, "old", image="AlmaLinux-9", flavor="standard.small", ssh_from="192.0.2.7"
+        )
+        new = pouta.servers.launch(practice_conn, "new", image="AlmaLinux-9", like="old")
+        assert new.flavor.original_name == "standard.small"
+        assert new.key_name == old.key_name is not None
+        assert {*new.addresses} == {*old.addresses}
+        assert ssh_sources(practice_conn, new) == {"192.0.2.7/32"}
+        other = pouta.servers.launch(
+            practice_conn, "third", image="cirros", flavor="standard.tiny", like=old, key_name=False
+        )
+        assert (other.key_name, other.flavor.original_name) == (None, "standard.tiny")
+
+    def test_an_old_server_that_is_gone_can_still_be_given_as_a_resource(self, practice_conn):
+        old = pouta.servers.launch(practice_conn, "old", **SMALL, ssh_from="192.0.2.7")
+        pouta.servers.delete(practice_conn, "old")
+        new = pouta.servers.launch(practice_conn, "new", image="cirros", like=old)
+        assert ssh_sources(practice_conn, new) == {"192.0.2.7/32"}
+
+
+class TestFixedAddress:
+    def test_a_server_gets_the_private_address_that_it_is_given_and_no_port_stays(
+        self, practice_conn, empty
+    ):
+        def launch(name):
+            return pouta.servers.launch(practice_conn, name, **SMALL, fixed_ip="192.168.1.20")
+
+        server = launch("nfs")
+        assert pouta.floating_ips.addresses(server) == ["192.168.1.20"]
+        with pytest.raises(pouta.Refused, match=r"192\.168\.1\.20 is already in use"):
+            launch("twin")
+        pouta.servers.delete(practice_conn, "nfs")
+        assert holdings(practice_conn) == empty
+        assert pouta.floating_ips.addresses(launch("nfs")) == ["192.168.1.20"]
+
+    def test_an_address_of_another_network_is_refused_first(self, practice_conn, empty):
+        with pytest.raises(pouta.InvalidInput, match=r"which has '192\.168\.1\.0/24'"):
+            pouta.servers.launch(practice_conn, "web", **SMALL, fixed_ip="10.0.0.5")
+        assert holdings(practice_conn) == empty
+
+
+class TestRootDisks:
+    def test_a_boot_volume_is_as_large_as_the_flavors_disk_and_boots_another_server_later(
+        self, practice_conn
+    ):
+        server = pouta.servers.launch(practice_conn, "web", **SMALL, boot_volume_size=True)
+        (root,) = practice_conn.block_storage.volumes()
+        assert root.size == server.flavor.disk == 80
+        with pytest.raises(pouta.Refused, match="attached to server"):
+            pouta.servers.launch(
+                practice_conn, "twin", flavor="standard.small", boot_volume="web-boot"
+            )
+        pouta.servers.delete(practice_conn, "web")
+        again = pouta.servers.launch(
+            practice_conn, "again", flavor="standard.small", boot_volume="web-boot"
+        )
+        assert [disk.id for disk in again.attached_volumes] == [root.id]
+        assert pouta.images.login_user(practice_conn, again) == "ubuntu"
+        pouta.servers.delete(practice_conn, "again")
+        assert [volume.id for volume in practice_conn.block_storage.volumes()] == [root.id]
+
+    def test_a_volume_without_a_system_is_refused_first(self, practice_conn):
+        pouta.volumes.create(practice_conn, "data", 1)
+        with pytest.raises(pouta.InvalidInput, match="cannot be booted"):
+            pouta.servers.launch(practice_conn, "web", flavor="standard.tiny", boot_volume="data")
+        assert practice_conn.compute.find_server("web") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"flavor": "standard.tiny"}, "boots from an image= or from a boot_volume="),
+        ({**SMALL, "boot_volume": "root"}, "boots from an image= or from a boot_volume="),
+        ({"image": "cirros"}, "Which flavor"),
+        ({**SMALL, "fixed_ip": "192.168.1"}, "no address"),
+        ({**SMALL, "fixed_ip": "fe80::1"}, "no address"),
+    ],
+)
+def test_what_a_server_boots_from_and_where_it_is_must_be_clear(
+    practice_conn, no_requests, given, says
+):
+    with pytest.raises(pouta.InvalidInput, match=says):
+        pouta.servers.launch(practice_conn, "web", **given)
