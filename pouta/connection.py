@@ -100,11 +100,7 @@ def connect(
         message = "TLS is not verified: anybody on the way can read your password."
         warnings.warn(message, stacklevel=2)
     conn = Connection(config=region)
-    try:
-        _log_in(conn)
-    except Exception:
-        conn.close()
-        raise
+    _log_in(conn)
     return conn
 
 

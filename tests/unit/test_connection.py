@@ -384,6 +384,36 @@ def test_the_password_is_asked_for_in_a_terminal(keystone, monkeypatch):
     assert keystone.login["identity"]["password"]["user"]["password"] == PASSWORD
 
 
+def test_the_password_is_asked_for_in_a_notebook(keystone, variables, monkeypatch):
+    from jupyter_client.manager import start_new_kernel
+
+    monkeypatch.delenv("OS_PASSWORD")
+    questions, answers = [], []
+
+    def type_it(message):
+        questions.append(message["content"])
+        kernel.input(PASSWORD)
+
+    def run(allow_stdin):
+        return kernel.execute_interactive(
+            "import pouta; conn = pouta.connect()",
+            **{"allow_stdin": allow_stdin, "stdin_hook": type_it, "output_hook": answers.append},
+            timeout=20,
+        )["content"]
+
+    manager, kernel = start_new_kernel(kernel_name="python3")
+    try:
+        assert "nobody to ask" in run(allow_stdin=False)["evalue"]
+        assert run(allow_stdin=True)["status"] == "ok"
+    finally:
+        kernel.stop_channels()
+        manager.shutdown_kernel(now=True)
+    prompt = "Password of user 'of-variables' at 127.0.0.1: "
+    assert questions == [{"prompt": prompt, "password": True}]
+    assert "canary" not in str(answers)
+    assert keystone.login["identity"]["password"]["user"]["password"] == PASSWORD
+
+
 @pytest.mark.parametrize("place", ["terminal", "notebook"])
 def test_at_csc_the_question_says_which_password(keystone, variables, monkeypatch, place):
     asked = []
@@ -445,7 +475,7 @@ def certificate(tmp_path):
     return file
 
 
-def test_a_certificate_that_nobody_vouches_for(certificate, monkeypatch):
+def test_a_certificate_that_nobody_vouches_for(certificate, monkeypatch, tmp_path):
     with serving(Keystone(certificate)) as keystone:
         set_variables(monkeypatch, password_login(keystone))
         said = refused(pouta.Unreachable)
@@ -456,6 +486,8 @@ def test_a_certificate_that_nobody_vouches_for(certificate, monkeypatch):
         monkeypatch.setenv("OS_CACERT", str(certificate))
         pouta.connect()
         assert keystone.user == "of-variables"
+        pouta.connect(openrc=openrc(tmp_path / "openrc.sh", password_login(keystone, "of-openrc")))
+        assert keystone.user == "of-openrc"
         monkeypatch.setenv("OS_CACERT", "none.pem")
         assert "none.pem" in refused(pouta.ConfigurationError)
         monkeypatch.delenv("OS_CACERT")
