@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
+
+if TYPE_CHECKING:
+    import pandas
 
 R = TypeVar("R")
 
 Columns = Mapping[str, str | Callable[[Any], object]]
+
+GOOD, BUSY, BAD, OFF = "#1a7f37", "#9a6700", "#cf222e", "#57606a"
+COLOURS = {
+    **dict.fromkeys(("active", "available", "in-use", "up"), GOOD),
+    **dict.fromkeys(("error", "failed", "killed"), BAD),
+    **dict.fromkeys(("shutoff", "paused", "suspended", "down", "shelved"), OFF),
+    "shelved_offloaded": OFF,
+}
 
 
 class Table(list[R]):
@@ -31,6 +42,13 @@ class Table(list[R]):
         if isinstance(index, slice):
             return Table(super().__getitem__(index), self.columns, self.noun)
         return super().__getitem__(index)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The table as a DataFrame: its columns with their values, a row for each resource."""
+        from pandas import DataFrame
+
+        rows = [[_value(row, column) for column in self.columns.values()] for row in self]
+        return DataFrame(rows, columns=[*self.columns])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return list, ([*self],)
@@ -60,10 +78,20 @@ class Table(list[R]):
             return f"<p>(no {html.escape(self.noun)}s)</p>"
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
         rows = (
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-            for cells in self.cells()
+            "<tr>" + "".join(map(_cell, self.columns, cells)) + "</tr>" for cells in self.cells()
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def colour(status: str) -> str:
+    """The colour of a status; what is neither good, bad nor off is under way."""
+    word = (status.split() or [""])[0].casefold()
+    return BAD if word.startswith("error") else COLOURS.get(word, BUSY)
+
+
+def _cell(header: str, cell: str) -> str:
+    style = f' style="color: {colour(cell)}"' if header == "status" else ""
+    return f"<td{style}>{html.escape(cell)}</td>"
 
 
 def _value(row: Any, column: str | Callable[[Any], object]) -> object:

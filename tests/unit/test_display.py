@@ -6,6 +6,9 @@ import copy
 import pickle
 from types import SimpleNamespace
 
+import pytest
+
+from pouta import display
 from pouta.display import Table
 
 COLUMNS = {"name": "name", "GiB": "size", "in": lambda thing: thing.hosts}
@@ -55,3 +58,22 @@ def test_it_can_be_copied_and_pickled():
     rows = table({"a": 1})
     assert copy.copy(rows) == [{"a": 1}]
     assert pickle.loads(pickle.dumps(rows)) == [{"a": 1}]
+
+
+def test_a_status_has_the_colour_of_what_it_means():
+    rows = Table(
+        [SimpleNamespace(status=s) for s in ("ACTIVE", "ERROR", "BUILD (spawning)")],
+        {"status": "status"},
+        "server",
+    )
+    shown = rows._repr_html_()
+    assert f'<td style="color: {display.GOOD}">ACTIVE</td>' in shown
+    assert f'<td style="color: {display.BAD}">ERROR</td>' in shown
+    assert f'<td style="color: {display.BUSY}">BUILD (spawning)</td>' in shown
+
+
+def test_it_becomes_a_dataframe_with_numbers_that_are_numbers():
+    pytest.importorskip("pandas")
+    frame = table(volume("a", 5), volume("data", 100, "web")).to_pandas()
+    assert [*frame.columns] == ["name", "GiB", "in"]
+    assert frame["GiB"].sum() == 105

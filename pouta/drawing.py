@@ -1,0 +1,242 @@
+"""A picture of the project: networks, routers, servers, addresses, volumes, as SVG."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pouta import floating_ips, volumes
+from pouta.concurrently import gather
+from pouta.display import OFF, colour
+from pouta.errors import chore
+from pouta.kinds import FLOATING_IP, NETWORK, PORT, ROUTER, SERVER, VOLUME
+
+if TYPE_CHECKING:
+    from openstack.block_storage.v3.volume import Volume
+    from openstack.compute.v2.server import Server
+    from openstack.connection import Connection
+    from openstack.network.v2.floating_ip import FloatingIP
+    from openstack.network.v2.network import Network
+    from openstack.network.v2.port import Port
+    from openstack.network.v2.router import Router
+
+COLUMN, BOX, GAP = 170, 150, 20  # pixels: a server with its margin, without it, and the margin
+OUTSIDE_Y, ROUTER_Y, NETWORK_Y, SERVER_Y, VOLUME_Y = 30, 90, 170, 215, 300
+VOLUME_HEIGHT = 26
+INK, PAPER, LINE = "#24292f", "#ffffff", "#8c959f"
+
+
+class Diagram:
+    """An SVG picture. A notebook shows it; `save` writes it to a file."""
+
+    def __init__(self, svg: str) -> None:
+        self.svg = svg
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture to a file, which a browser shows."""
+        file = Path(path)
+        file.write_text(self.svg, encoding="utf-8")
+        return file
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def __repr__(self) -> str:
+        return f"Diagram({len(self.svg)} characters of SVG; .save('project.svg') writes it)"
+
+
+@dataclass
+class _Project:
+    """What is drawn."""
+
+    networks: Sequence[Network]
+    routers: Sequence[Router]
+    ports: Sequence[Port]
+    servers: Sequence[Server]
+    ips: Sequence[FloatingIP]
+    volumes: Sequence[Volume]
+
+
+@dataclass
+class _Canvas:
+    """SVG elements; lines lie below boxes."""
+
+    lines: list[str] = field(default_factory=list)
+    boxes: list[str] = field(default_factory=list)
+
+    def line(self, x1: float, y1: float, x2: float, y2: float) -> None:
+        self.lines.append(f'<path d="M{x1} {y1}L{x2} {y2}" stroke="{LINE}" stroke-width="2"/>')
+
+    def box(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        edge: str,
+        *texts: str,
+        dash: bool = False,
+    ) -> None:
+        dashes = ' stroke-dasharray="4 3"' if dash else ""
+        self.boxes.append(
+            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="5" fill="{PAPER}" '
+            f'stroke="{edge}" stroke-width="1.5"{dashes}/>'
+        )
+        for number, text in enumerate(texts):
+            bold = ' font-weight="600"' if number == 0 else ""
+            self.boxes.append(
+                f'<text x="{x + 8}" y="{y + 17 + 16 * number}"{bold}>{_short(text, width)}</text>'
+            )
+
+    def bar(self, x: float, y: float, width: float, text: str) -> None:
+        self.boxes.append(
+            f'<rect x="{x}" y="{y}" width="{width}" height="22" rx="11" fill="{INK}"/>'
+            f'<text x="{x + 12}" y="{y + 15.5}" fill="{PAPER}">{_short(text, width)}</text>'
+        )
+
+    def svg(self, width: float, height: float) -> str:
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" font-family="sans-serif" font-size="12" '
+            f'fill="{INK}" role="img"><rect width="{width}" height="{height}" fill="{PAPER}"/>'
+            + "".join(self.lines + self.boxes)
+            + "</svg>"
+        )
+
+
+@chore("draw the project")
+def diagram(conn: Connection) -> Diagram:
+    """The project as a picture: what is connected to what, and what is not.
+
+    External networks are at the top, then routers, the project's networks, the servers in them with
+    their floating IPs, and the volumes of each server. What is not attached stands on the right;
+    it is billed all the same. Six listings, made at once.
+    """
+    found = gather(
+        *(
+            (lambda kind=kind: [*kind.list(conn)])
+            for kind in (NETWORK, ROUTER, PORT, SERVER, FLOATING_IP, VOLUME)
+        )
+    )
+    return Diagram(_draw(_Project(*found)))
+
+
+def _draw(project: _Project) -> str:
+    canvas = _Canvas()
+    inside = [network for network in project.networks if not network.is_router_external]
+    columns = _columns(project, inside)
+    right = GAP + COLUMN * max(1, len(columns))
+    places = {server.id: GAP + COLUMN * i for i, (_, server) in enumerate(columns) if server}
+
+    _draw_outside(canvas, project, right)
+    middles = _draw_networks(canvas, inside, columns)
+    _draw_routers(canvas, project, middles)
+    for server in project.servers:
+        _draw_server(canvas, project, server, places[server.id])
+    width = _draw_loose(canvas, project, right)
+    most = max((len(_disks(project, server)) for server in project.servers), default=0)
+    loose = len(_loose(project))
+    height = max(VOLUME_Y + most * (VOLUME_HEIGHT + 6), SERVER_Y + loose * 48) + GAP
+    return canvas.svg(width, height)
+
+
+def _columns(
+    project: _Project, networks: Sequence[Network]
+) -> list[tuple[Network | None, Server | None]]:
+    """From left to right: each network's servers, an empty column for one without any."""
+    columns: list[tuple[Network | None, Server | None]] = []
+    placed: set[str] = set()
+    for network in networks:
+        here = [s for s in project.servers if network.name in (s.addresses or {})]
+        here = [server for server in here if server.id not in placed]
+        placed |= {server.id for server in here}
+        columns += [(network, server) for server in here] or [(network, None)]
+    return columns + [(None, server) for server in project.servers if server.id not in placed]
+
+
+def _draw_outside(canvas: _Canvas, project: _Project, right: float) -> None:
+    names = [network.name for network in project.networks if network.is_router_external]
+    if names:
+        canvas.bar(GAP, OUTSIDE_Y, right - 2 * GAP, f"{', '.join(names)} (outside)")
+
+
+def _draw_networks(
+    canvas: _Canvas,
+    networks: Sequence[Network],
+    columns: Sequence[tuple[Network | None, Server | None]],
+) -> dict[str, float]:
+    """The bars of the networks; the middle of each by its ID."""
+    middles = {}
+    for network in networks:
+        mine = [i for i, (owner, _) in enumerate(columns) if owner is network]
+        x, width = GAP + COLUMN * mine[0], COLUMN * len(mine) - GAP
+        canvas.bar(x, NETWORK_Y, width, network.name or network.id)
+        middles[network.id] = x + width / 2
+    return middles
+
+
+def _draw_routers(canvas: _Canvas, project: _Project, middles: dict[str, float]) -> None:
+    for router in project.routers:
+        legs = [
+            middles[port.network_id]
+            for port in project.ports
+            if port.device_id == router.id and port.network_id in middles
+        ]
+        x = sum(legs) / len(legs) if legs else GAP + BOX / 2
+        canvas.box(x - BOX / 2, ROUTER_Y, BOX, 28, LINE, f"router {router.name}", dash=not legs)
+        for leg in legs:
+            canvas.line(x, ROUTER_Y + 14, leg, NETWORK_Y + 11)
+        if router.external_gateway_info:
+            canvas.line(x, OUTSIDE_Y + 11, x, ROUTER_Y + 14)
+
+
+def _draw_server(canvas: _Canvas, project: _Project, server: Server, x: float) -> None:
+    private = ", ".join(floating_ips.addresses(server, "fixed"))
+    public = ", ".join(floating_ips.addresses(server, "floating"))
+    canvas.line(x + BOX / 2, NETWORK_Y + 11, x + BOX / 2, SERVER_Y)
+    flavor = (server.flavor or {}).get("original_name", "")
+    edge = colour(server.status or "")
+    canvas.box(
+        x, SERVER_Y, BOX, 74, edge, server.name, f"{server.status}  {flavor}", private, public
+    )
+    for number, disk in enumerate(_disks(project, server)):
+        y = VOLUME_Y + number * (VOLUME_HEIGHT + 6)
+        canvas.line(x + BOX / 2, SERVER_Y, x + BOX / 2, y)
+        canvas.box(x, y, BOX, VOLUME_HEIGHT, LINE, _disk_text(disk))
+
+
+def _draw_loose(canvas: _Canvas, project: _Project, right: float) -> float:
+    """What is not attached, on the right; the width of the picture is returned."""
+    loose = _loose(project)
+    for number, (title, text) in enumerate(loose):
+        canvas.box(right, SERVER_Y + number * 48, BOX, 42, OFF, title, text, dash=True)
+    return right + (COLUMN if loose else 0)
+
+
+def _loose(project: _Project) -> list[tuple[str, str]]:
+    ips = [("free floating IP", ip.floating_ip_address) for ip in project.ips if not ip.port_id]
+    disks = [
+        ("free volume", _disk_text(disk))
+        for disk in project.volumes
+        if not volumes.attached_to(disk)
+    ]
+    return ips + disks
+
+
+def _disks(project: _Project, server: Server) -> Sequence[Volume]:
+    return [disk for disk in project.volumes if server.id in volumes.attached_to(disk)]
+
+
+def _disk_text(disk: Volume) -> str:
+    return f"{disk.name or disk.id}  {disk.size} GiB"
+
+
+def _short(text: Any, width: float) -> str:
+    """As much of a text as fits, made safe for SVG."""
+    room = int((width - 16) / 6.6)
+    words = "".join(letter if letter.isprintable() else " " for letter in str(text or ""))
+    return escape(words if len(words) <= room else words[: room - 1] + "…")
