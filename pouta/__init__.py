@@ -32,6 +32,7 @@ from pouta.errors import (
 
 if TYPE_CHECKING:
     from pouta import (
+        billing,
         flavors,
         floating_ips,
         identity,
@@ -60,6 +61,7 @@ __all__ = [
     "Refused",
     "TimedOut",
     "Unreachable",
+    "billing",
     "connect",
     "flavors",
     "floating_ips",

@@ -22,9 +22,11 @@ from pouta import clouds
 from pouta.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from openstack.compute.v2.server import Server
     from openstack.connection import Connection
 
 GIB_IN_TIB = 1024
+UNBILLED = ("SHELVED", "SHELVED_OFFLOADED", "DELETED", "SOFT_DELETED")
 SHIPPED = "pouta/data/prices.yaml"
 PRICED = ("floating_ip", "router", "volumes", "flavors")
 PRICE = "a number of BU/h, or a table of one for each cloud"
@@ -52,9 +54,20 @@ class Prices:
     flavors: Mapping[str, float] = field(default_factory=dict, repr=False)
     volume_types: Mapping[str, float] = field(default_factory=dict, repr=False)
 
+    def __str__(self) -> str:
+        if self.note:
+            return self.note
+        return f"Prices of {self.cloud} since {self.valid_from}: {self.source}, read {self.read}."
+
     def flavor(self, name: str) -> float | None:
         """BU/h of a server of this flavor, in any state but shelved and deleted."""
         return self.flavors.get(name)
+
+    def server(self, server: Server) -> float | None:
+        """BU/h of a server as it is now: nothing once it is shelved, but as before when stopped."""
+        if self.valid_from and server.status in UNBILLED:
+            return 0.0
+        return self.flavor((server.flavor or {}).get("original_name") or "")
 
     def volume(self, size_gib: float, volume_type: str | None) -> float | None:
         """BU/h of a volume of this size in GiB, attached or not."""
