@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,17 @@ def logged_in(practice_conn: Connection, home: Path) -> Connection:
     cloud = {"auth": auth, "region_name": "regionOne", "interface": "public"}
     (folder / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"openstack": cloud}}))
     return practice_conn
+
+
+@pytest.fixture
+def shared_user(practice_cloud) -> Iterator[Connection]:
+    """The practice cloud's own user, who keeps no key pairs of homes that are gone."""
+    compute = practice_cloud.connection.compute
+    before = {pair.name for pair in compute.keypairs()}
+    yield practice_cloud.connection
+    for pair in compute.keypairs():
+        if pair.name not in before:
+            compute.delete_keypair(pair)
 
 
 def billed(conn: Connection) -> dict[str, set[str]]:
@@ -109,15 +120,17 @@ def test_the_quickstart_deletes_the_server_when_the_volume_is_refused(
     assert billed(logged_in) == NOTHING
 
 
-def test_the_quickstart_without_credentials_runs_on_the_practice_cloud(run, practice_cloud):
-    before = billed(practice_cloud.connection)
+def test_the_quickstart_without_credentials_runs_on_the_practice_cloud(
+    run, practice_cloud, shared_user
+):
+    before = billed(shared_user)
 
     said = succeeded(run("quickstart.py", POUTA_PRACTICE_DIR=str(practice_cloud.directory)))
 
     assert said.startswith("No credentials found: using a practice cloud")
     assert "practice in project_2001234 at 127.0.0.1" in said
     assert "To log in: ssh" in said
-    assert billed(practice_cloud.connection) == before
+    assert billed(shared_user) == before
     assert pouta.practice.status(practice_cloud.directory).running  # it was before
 
 

@@ -17,6 +17,7 @@ import yaml
 from openstack.connection import Connection
 
 import pouta
+from tests.practice.test_examples import shared_user as shared_user
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -208,7 +209,7 @@ def test_the_python_in_the_readme_runs_from_top_to_bottom(
     assert [who in prompt for prompt in downloads] == [True, True]  # openrc file and clouds.yaml
 
 
-def test_the_first_command_prints_what_the_readme_says(practice_cloud, tmp_path):
+def test_the_first_command_prints_what_the_readme_says(practice_cloud, shared_user, tmp_path):
     """All of it but the installation."""
     script = FIRST_COMMAND.split("&&")[-1].split()[-1]
 
