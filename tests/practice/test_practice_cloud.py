@@ -6,6 +6,8 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import psutil
@@ -336,6 +338,7 @@ def test_all_processes_killed_and_everything_is_still_there(mine):
     assert practice.start(mine) == mine / "clouds.yaml"
 
     conn = connect(mine)
+    assert answers_at_once(conn) == {200}
     assert conn.compute.get_server(server.id).status == "ACTIVE"
     assert conn.block_storage.get_volume(volume.id).status == "in-use"
     conn.compute.stop_server(server)
@@ -343,6 +346,31 @@ def test_all_processes_killed_and_everything_is_still_there(mine):
     conn.compute.delete_volume_attachment(server, volume.id)
     volume_is(conn, volume, "available")
     assert boot(conn, "newcomer").status == "ACTIVE"
+
+
+def answers_at_once(conn):
+    """What many first requests are answered, when nothing is warm yet."""
+    token = conn.session.get_token()
+    catalog = conn.session.auth.get_access(conn.session).service_catalog
+    urls = [
+        catalog.url_for(kind) + path
+        for kind, path in (
+            ("network", "/v2.0/ports"),
+            ("compute", "/servers/detail"),
+            ("volumev3", "/volumes/detail"),
+            ("image", "/v2/images"),
+            ("orchestration", "/stacks"),
+        )
+    ]
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(ask, url, token) for url in urls * 4]
+        return {answer.result() for answer in asked}
+
+
+def ask(url, token):
+    request = urllib.request.Request(url, headers={"X-Auth-Token": token})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.status
 
 
 def test_a_service_that_dies_is_started_again(mine):

@@ -62,6 +62,9 @@ def applications(folder, first_time):
         announce_no_more_than(YOGA)
     prepare(first_time)
     application = wsgi.initialize_application()
+    from cinder import policy
+
+    policy.init()
     start_threads()
     return {"volume": application}
 

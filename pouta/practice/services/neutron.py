@@ -65,15 +65,20 @@ def applications(folder, first_time):
     sys.argv = ["neutron-api"]
     os.environ["OS_NEUTRON_CONFIG_FILES"] = str(folder.configuration / "neutron.conf")
     from neutron import server
+
+    application = server.boot_server(lambda: boot(first_time), prog="neutron-api")
+    return {"network": application}
+
+
+def boot(first_time):
+    """What Neutron does once it has read its configuration."""
+    from neutron import policy
     from neutron.server import api
 
-    if not first_time:
-        return {"network": server.boot_server(api.api_server, prog="neutron-api")}
-    return {
-        "network": server.boot_server(
-            lambda: (make_database(), api.api_server())[1], prog="neutron-api"
-        )
-    }
+    if first_time:
+        make_database()
+    policy.init()
+    return api.api_server()
 
 
 def make_database():

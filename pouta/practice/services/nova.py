@@ -85,6 +85,9 @@ def applications(folder, first_time):
     wsgi_app.init_global_data([str(paste), str(configured)], "osapi_compute", "nova-api")
     prepare(folder, first_time)
     start_threads()
+    from nova import policy
+
+    policy.init()
     return {"compute": wsgi_app.init_application("osapi_compute", "nova-api")}
 
 

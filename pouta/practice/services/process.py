@@ -1,6 +1,7 @@
 """What each forked process does: its own log, its own ports, its own end."""
 
 import ctypes
+import gc
 import importlib
 import logging
 import os
@@ -81,11 +82,9 @@ def serve(name, parent):
     if hasattr(module, "replace_process"):
         module.replace_process(parent.folder, parent.sockets, parent.hold)
     applications = module.applications(parent.folder, parent.first_time)
+    finish_loading()
     import waitress
-    from sqlalchemy import orm
 
-    # Else the first request may meet models whose relationships are not there yet.
-    orm.configure_mappers()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     servers = [
         waitress.create_server(
@@ -101,3 +100,17 @@ def serve(name, parent):
     for server in servers[1:]:
         threading.Thread(target=server.run, daemon=True).start()
     servers[0].run()
+
+
+def finish_loading():
+    """Do what is else done at the first request, where others that come meanwhile see half of it.
+
+    Then models lack their relationships, and everything is forbidden.
+    """
+    from oslo_policy import policy
+    from sqlalchemy import orm
+
+    orm.configure_mappers()
+    for thing in gc.get_objects():
+        if isinstance(thing, policy.Enforcer):
+            thing.load_rules()
