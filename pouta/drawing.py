@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pouta import floating_ips, volumes
-from pouta.concurrently import gather
+from pouta.concurrently import each
 from pouta.display import OFF, colour
 from pouta.errors import chore
-from pouta.kinds import FLOATING_IP, NETWORK, PORT, ROUTER, SERVER, VOLUME
+from pouta.kinds import FLOATING_IP, NETWORK, PORT, ROUTER, SERVER, VOLUME, Kind, name_of
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.volume import Volume
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from openstack.network.v2.router import Router
 
 COLUMN, BOX, GAP = 170, 150, 20  # pixels: a server with its margin, without it, and the margin
-OUTSIDE_Y, ROUTER_Y, NETWORK_Y, SERVER_Y, VOLUME_Y = 30, 90, 170, 215, 300
-VOLUME_HEIGHT = 26
+OUTSIDE_Y, ROUTER_Y, NETWORK_Y, SERVER_Y, VOLUME_Y = 30, 90, 170, 215, 316
+SERVER_HEIGHT, VOLUME_HEIGHT = 90, 26
+LETTER = 6.2  # pixels, on average
 INK, PAPER, LINE = "#24292f", "#ffffff", "#8c959f"
 
 
@@ -116,13 +117,11 @@ def diagram(conn: Connection) -> Diagram:
     their floating IPs, and the volumes of each server. What is not attached stands on the right;
     it is billed all the same. Six listings, made at once.
     """
-    found = gather(
-        *(
-            (lambda kind=kind: [*kind.list(conn)])
-            for kind in (NETWORK, ROUTER, PORT, SERVER, FLOATING_IP, VOLUME)
-        )
-    )
-    return Diagram(_draw(_Project(*found)))
+    kinds: tuple[Kind[Any], ...] = (NETWORK, ROUTER, PORT, SERVER, FLOATING_IP, VOLUME)
+    networks, routers, ports, servers, ips, disks = each(lambda kind: [*kind.list(conn)], kinds)
+    servers.sort(key=name_of)
+    disks.sort(key=name_of)
+    return Diagram(_draw(_Project(networks, routers, ports, servers, ips, disks)))
 
 
 def _draw(project: _Project) -> str:
@@ -198,11 +197,9 @@ def _draw_server(canvas: _Canvas, project: _Project, server: Server, x: float) -
     private = ", ".join(floating_ips.addresses(server, "fixed"))
     public = ", ".join(floating_ips.addresses(server, "floating"))
     canvas.line(x + BOX / 2, NETWORK_Y + 11, x + BOX / 2, SERVER_Y)
-    flavor = (server.flavor or {}).get("original_name", "")
-    edge = colour(server.status or "")
-    canvas.box(
-        x, SERVER_Y, BOX, 74, edge, server.name, f"{server.status}  {flavor}", private, public
-    )
+    flavor = (server.flavor or {}).get("original_name")
+    texts = (server.name or "", server.status or "", flavor or "", private, public)
+    canvas.box(x, SERVER_Y, BOX, SERVER_HEIGHT, colour(server.status or ""), *texts)
     for number, disk in enumerate(_disks(project, server)):
         y = VOLUME_Y + number * (VOLUME_HEIGHT + 6)
         canvas.line(x + BOX / 2, SERVER_Y, x + BOX / 2, y)
@@ -237,6 +234,6 @@ def _disk_text(disk: Volume) -> str:
 
 def _short(text: Any, width: float) -> str:
     """As much of a text as fits, made safe for SVG."""
-    room = int((width - 16) / 6.6)
+    room = int((width - 16) / LETTER)
     words = "".join(letter if letter.isprintable() else " " for letter in str(text or ""))
     return escape(words if len(words) <= room else words[: room - 1] + "…")

@@ -61,8 +61,11 @@ def applications(folder, first_time):
     sys.argv = ["keystone"]
     os.environ["OS_KEYSTONE_CONFIG_FILES"] = str(folder.configuration / "keystone.conf")
     os.environ["OS_PLACEMENT_CONFIG_DIR"] = str(folder.configuration)
+    from keystone.common.sql import core
     from keystone.server import wsgi
 
+    # Else the roles of a deleted credential stay, and meet the next one that gets its number.
+    core.enable_sqlite_foreign_key()
     if first_time:
         # Keystone's backends can be loaded only once in a process.
         process.in_a_child(make_database, folder)
