@@ -229,7 +229,7 @@ def _disks(project: _Project, server: Server) -> Sequence[Volume]:
 
 
 def _disk_text(disk: Volume) -> str:
-    return f"{disk.name or disk.id}  {disk.size} GiB"
+    return f"{disk.size} GiB  {disk.name or disk.id}"
 
 
 def _short(text: Any, width: float) -> str:

@@ -34,7 +34,7 @@ def test_a_project_is_drawn_with_what_is_attached_and_what_is_not(practice_conn,
 
     assert {"<web> & co", "ACTIVE", "standard.tiny", "public (outside)"} <= shown
     assert set(pouta.floating_ips.addresses(server)) <= shown
-    assert {"free floating IP", free.floating_ip_address, "free volume", "archive  5 GiB"} <= shown
+    assert {"free floating IP", free.floating_ip_address, "free volume", "5 GiB  archive"} <= shown
     assert any("7 GiB" in text for text in shown)
     assert drawing.save(tmp_path / "project.svg").read_text() == drawing.svg == drawing._repr_svg_()
     assert "<svg" not in repr(drawing)
