@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from openstack.compute.v2.flavor import Flavor
     from openstack.compute.v2.keypair import Keypair
     from openstack.compute.v2.server import Server
+    from openstack.compute.v2.server_group import ServerGroup
     from openstack.connection import Connection
     from openstack.image.v2.image import Image
     from openstack.network.v2.floating_ip import FloatingIP
@@ -114,6 +115,7 @@ def name_of(thing: Any) -> str:
 
 
 SERVER: Kind[Server] = Kind("server", "compute", "server", note="metadata", vanishes=False)
+SERVER_GROUP: Kind[ServerGroup] = Kind("server group", "compute", "server_group", named_by=None)
 FLAVOR: Kind[Flavor] = Kind("flavor", "compute", "flavor", named_by=None)
 KEYPAIR: Kind[Keypair] = Kind("key pair", "compute", "keypair", named_by=None)
 IMAGE: Kind[Image] = Kind("image", "image", "image")
