@@ -2,29 +2,87 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
-from pouta import images, progress, waiting
+from pouta import images, waiting
+from pouta.attaching import (
+    ask_to_attach,
+    at_rest,
+    attach,
+    attached_to,
+    check_can_leave,
+    check_free,
+    detach,
+    hosts_of,
+    not_available,
+    settled,
+    taken_out,
+    wait_until_attached,
+)
 from pouta.concurrently import gather
 from pouta.display import Columns, Table
-from pouta.errors import Ambiguous, Failed, InvalidInput, Refused, chore, listed
-from pouta.kinds import SERVER, SNAPSHOT, VOLUME
+from pouta.errors import (
+    Failed,
+    InvalidInput,
+    QuotaExceeded,
+    Refused,
+    chore,
+    status_of,
+    what_the_cloud_said,
+)
+from pouta.kinds import SNAPSHOT, VOLUME
 from pouta.made import Made, once, remove
+from pouta.mounting import device_path, mount_script
+from pouta.transfers import Transfer, accept, cancel_transfer, transfer
+from pouta.volume_snapshots import (
+    check_idle,
+    check_still,
+    delete_snapshot,
+    find_snapshot,
+    list_snapshots,
+    snapshot,
+)
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.snapshot import Snapshot
     from openstack.block_storage.v3.volume import Volume
-    from openstack.compute.v2.server import Server
     from openstack.connection import Connection
     from openstack.image.v2.image import Image
 
+__all__ = [
+    "Transfer",
+    "accept",
+    "ask_to_attach",
+    "attach",
+    "attached_to",
+    "cancel_transfer",
+    "check_free",
+    "checked_size",
+    "create",
+    "delete",
+    "delete_snapshot",
+    "detach",
+    "device_path",
+    "extend",
+    "find",
+    "find_snapshot",
+    "list",
+    "list_snapshots",
+    "make",
+    "mount_script",
+    "retype",
+    "snapshot",
+    "transfer",
+    "wait_until_attached",
+    "wait_until_ready",
+]
+
 CREATE_TIMEOUT = 600.0  # seconds; a volume from an image is copied first
-ATTACH_TIMEOUT = 300.0  # seconds
-UNDERWAY = {"creating", "downloading", "attaching", "detaching", "reserved", "extending"}
+CHANGE_TIMEOUT = 300.0  # seconds
+RETYPE_TIMEOUT = 3600.0  # seconds; 2 TiB take about 15 minutes
 
 
 @chore("list volumes")
@@ -39,6 +97,7 @@ def list(conn: Connection) -> Table[Volume]:
         "GiB": "size",
         "type": "volume_type",
         "status": "status",
+        "bootable": lambda volume: "yes" if volume.is_bootable else "",
         "attached to": lambda volume: [names.get(id, id) for id in attached_to(volume)],
         "id": "id",
     }
@@ -60,115 +119,135 @@ def create(
     volume_type: str | None = None,
     snapshot: str | Snapshot | None = None,
     image: str | Image | None = None,
+    source: str | Volume | None = None,
+    force: bool = False,
     tags: Sequence[str] = (),
     wait: bool = True,
     timeout: float = CREATE_TIMEOUT,
 ) -> Volume:
     """A new volume, ready to be attached.
 
-    size: GiB; may be left out with a snapshot or an image, whose size it then has.
+    size: GiB; may be left out with a snapshot, an image or a source, whose size it then has.
     volume_type: on Pouta "standard" (3.6 BU/TiB·h), "capacity" (1.8) or "standard.multiattach".
     snapshot: a volume snapshot whose data it starts with.
     image: an image that it can boot.
+    source: a volume of which it is a copy.
+    force: copy the source although a running server has it, and may be writing to it.
     tags: words by which to find it again.
 
     Billed by its full size from now until it is deleted, attached or not. When it fails nothing is
     left behind. `POST /v3/{project_id}/volumes`.
     """
-    source: Snapshot | None
+    if sum(origin is not None for origin in (snapshot, image, source)) > 1:
+        raise InvalidInput("A volume is made of a snapshot, an image or a source: name only one.")
+    taken: Snapshot | None
     template: Image | None
-    source, template = gather(
+    original: Volume | None
+    taken, template, original = gather(
         lambda: _find.one(conn, SNAPSHOT, snapshot) if snapshot is not None else None,
         lambda: images.find(conn, image) if image is not None else None,
+        lambda: _find.now(conn, VOLUME, source) if source is not None else None,
     )
-    size = checked_size(size, source, template)
+    size = checked_size(size, taken, template, original)
+    if original is not None:
+        original = at_rest(conn, original, timeout=timeout)
+        check_still(conn, original, force=force)
+        if volume_type not in (None, original.volume_type):
+            raise InvalidInput(
+                f"A copy has the type of its source, which is {original.volume_type}.",
+                hint="Leave volume_type out, and change it then: pouta.volumes.retype.",
+            )
     with Made(conn, tags=tags) as made:
-        volume = make(made, name, size, volume_type=volume_type, snapshot=source, image=template)
+        volume = make(
+            made,
+            name,
+            size,
+            volume_type=volume_type,
+            snapshot=taken,
+            image=template,
+            source=original,
+        )
         if wait:
             (volume,) = wait_until_ready(conn, [volume], timeout=timeout)
         return volume
 
 
-@chore("attach volume {volume} to server {server}")
-def attach(
+@chore("extend volume {volume}")
+def extend(
     conn: Connection,
-    server: str | Server,
     volume: str | Volume,
+    size: int,
+    *,
+    require_stopped: bool = False,
+    timeout: float = CHANGE_TIMEOUT,
+) -> Volume:
+    """The volume has `size` GiB afterwards, and its data; it cannot be made smaller again.
+
+    A volume in servers is taken out of them, and put back in afterwards, also when extending fails:
+    unmount it first (`sudo umount …`). The file system inside still has its old size: mount it, and
+    run `sudo xfs_growfs FOLDER` or `sudo resize2fs DEVICE`. Billed by the new size from now.
+
+    size: GiB. The volume's own size changes nothing.
+    require_stopped: refuse while a server that has it runs.
+
+    Refused for the disk that a server boots from, and for a volume of a shelved server.
+    `os-extend`.
+    """
+    disk = at_rest(conn, _find.now(conn, VOLUME, volume), timeout=timeout)
+    _check_growth(disk, size)
+    if size == disk.size:
+        return disk
+    if disk.status not in ("available", "in-use"):
+        raise not_available(disk)
+    hosts = hosts_of(conn, disk)
+    check_can_leave(disk, hosts, require_stopped=require_stopped)
+    with taken_out(conn, disk, hosts, timeout=timeout):
+        _grow(conn, disk, size, timeout)
+    return VOLUME.get(conn, disk.id)
+
+
+@chore("change the type of volume {volume} to {volume_type}")
+def retype(
+    conn: Connection,
+    volume: str | Volume,
+    volume_type: str,
     *,
     wait: bool = True,
-    timeout: float = ATTACH_TIMEOUT,
+    timeout: float = RETYPE_TIMEOUT,
 ) -> Volume:
-    """The volume is a disk of the server afterwards; attached already, nothing changes.
+    """The volume is of that type afterwards, and billed so; its data is moved if need be.
 
-    In the server it is at `device_path(volume)`, which stays the same; /dev/vdb may be another disk
-    after the next start. `mount_script` makes it a folder.
-
-    Refused when it is attached elsewhere, unless its type is for several servers at once.
-    `POST /servers/{id}/os-volume_attachments`. (openstacksdk's `attach_volume` cannot attach to a
-    second server, and does not notice when attaching fails.)
+    Meanwhile it cannot be used; 2 TiB take about 15 minutes. Of that type already, nothing changes.
+    Refused while it is attached, has snapshots or is offered to another project. `os-retype` with
+    the migration policy "on-demand" (openstacksdk's default, "never", moves no data).
     """
-    host: Server
-    disk: Volume
-    host, disk = gather(
-        lambda: _find.one(conn, SERVER, server), lambda: _find.now(conn, VOLUME, volume)
+    disk, types = gather(
+        lambda: _find.now(conn, VOLUME, volume), lambda: [*conn.block_storage.types()]
     )
-    if disk.status in UNDERWAY:
-        (disk,) = waiting.for_all(conn, VOLUME, [disk], _settled, timeout=timeout)
-    if host.id in attached_to(disk):
+    wanted = _find.pick("volume type", volume_type, types)
+    disk = at_rest(conn, disk)
+    if disk.volume_type == wanted.name:
         return disk
-    check_free(disk)
-    ask_to_attach(conn, host, disk)
+    check_idle(conn, disk, "its type cannot be changed")
+
+    def ask() -> None:
+        conn.block_storage.retype_volume(disk.id, wanted.id, migration_policy="on-demand")
+
+    def underway() -> Sequence[Volume]:
+        now = VOLUME.get(conn, disk.id)
+        return [now] if now.status == "retyping" or now.volume_type == wanted.name else []
+
+    with _explained_quota(wanted.name):
+        once(f"new type of volume '{disk.name}'", ask, underway)
     if not wait:
         return VOLUME.get(conn, disk.id)
-    (disk,) = wait_until_attached(conn, [disk], [host], timeout=timeout)
-    progress.say(f"In '{host.name}' the volume '{disk.name}' is {device_path(disk)}")
-    return disk
-
-
-@chore("detach volume {volume}")
-def detach(
-    conn: Connection,
-    volume: str | Volume,
-    server: str | Server | None = None,
-    *,
-    wait: bool = True,
-    timeout: float = ATTACH_TIMEOUT,
-) -> Volume:
-    """The volume is free afterwards, its data kept; free already, nothing changes.
-
-    Unmount it in the server first (`sudo umount …`, and `cryptsetup luksClose` where it is
-    encrypted): what is not yet written is lost otherwise.
-
-    server: needed only when the volume is attached to several.
-    `DELETE /servers/{id}/os-volume_attachments/{volume_id}`.
-    """
-    disk = _find.now(conn, VOLUME, volume)
-    hosts = attached_to(disk)
-    if server is not None:
-        host = _find.one(conn, SERVER, server).id
-        if host not in hosts:
-            return disk
-    elif not hosts:
-        return disk
-    elif len(hosts) > 1:
-        raise Ambiguous(
-            f"Volume '{disk.name}' is attached to several servers: {listed(hosts)}.",
-            hint="Say from which to take it: server=…",
-        )
-    else:
-        host = hosts[0]
-    conn.compute.delete_volume_attachment(host, disk.id, ignore_missing=True)
-    if not wait:
-        return VOLUME.get(conn, disk.id)
-
-    def free(now: Volume) -> bool:
-        return host not in attached_to(now) or now.status == "in-use"
-
-    (now,) = waiting.for_all(conn, VOLUME, [disk], free, timeout=timeout)
-    if host in attached_to(now):
+    (now,) = waiting.for_all(conn, VOLUME, [disk], settled, timeout=timeout)
+    if now.volume_type != wanted.name:
         raise Failed(
-            f"Volume '{disk.name}' could not be detached: the server does not let go of it.",
-            hint="Unmount it in the server, or stop the server, and try again.",
+            f"The cloud did not change the type of volume '{now.name}': it is {now.volume_type} as "
+            f"before, and {now.status}. Its data is as it was.",
+            hint=f"Try again, or create a volume of the type {wanted.name} and copy the files to "
+            "it in a server.",
             resource=now,
         )
     return now
@@ -179,102 +258,28 @@ def delete(
     conn: Connection,
     volume: str | Volume,
     *,
+    delete_snapshots: bool = False,
     wait: bool = True,
-    timeout: float = ATTACH_TIMEOUT,
+    timeout: float = CHANGE_TIMEOUT,
 ) -> None:
     """The volume and all its data are gone afterwards; there is no way back.
 
-    Refused while it is attached or has snapshots. `DELETE /volumes/{id}`.
+    delete_snapshots: delete its snapshots first, with all that they keep.
+
+    Refused while it is attached, has snapshots or is offered to another project.
+    `DELETE /volumes/{id}`.
     """
     disk = _find.now(conn, VOLUME, volume)
-    if hosts := attached_to(disk):
-        raise Refused(
-            f"Volume '{disk.name}' is attached to server {listed(hosts)}.",
-            hint="pouta.volumes.detach(conn, volume) first.",
-            resource=disk,
-        )
-    if not wait:
+    snapshots = check_idle(conn, disk, "it cannot be deleted", snapshots=delete_snapshots)
+    left = remove(conn, SNAPSHOT, snapshots, timeout=timeout)
+    if not left and not wait:
         return VOLUME.delete(conn, disk.id)
-    if left := remove(conn, VOLUME, [disk], timeout=timeout):
+    if left := left or remove(conn, VOLUME, [disk], timeout=timeout):
         raise Refused(f"Volume '{disk.name}' was not deleted: {left[0].reason}", resource=disk)
     return None
 
 
-def device_path(volume: Volume) -> str:
-    """The path of this volume in its server, the same after each start (KVM guests).
-
-    The disk's serial number is the volume's ID, of which the guest shows 20 characters.
-    """
-    return f"/dev/disk/by-id/virtio-{volume.id[:20]}"
-
-
-def mount_script(
-    volume: Volume, mount_point: str, *, filesystem: str = "ext4", user: str | None = None
-) -> str:
-    """A shell script, for root in the server, that makes the volume a folder for good.
-
-    It makes a file system only on an empty disk, mounts by the file system's UUID, and writes a
-    line with `nofail` into /etc/fstab, so that the server starts without the volume too. It may
-    run again. Give it as `user_data`, or copy it over and run `sudo sh mount.sh`.
-
-    mount_point: an absolute path without spaces, such as "/media/data".
-    filesystem: "ext4" or "xfs".
-    user: owner of the new, empty file system; the image's login user, say.
-    """
-    if not re.fullmatch(r"(/[\w.-]+)+", mount_point) or ".." in mount_point.split("/"):
-        raise InvalidInput(f"'{mount_point}' is no plain absolute path, such as /media/data.")
-    if filesystem not in ("ext4", "xfs"):
-        raise InvalidInput(f"'{filesystem}': the file systems are ext4 and xfs.")
-    if user is not None and not re.fullmatch(r"[a-z_][a-z0-9_-]*", user):
-        raise InvalidInput(f"'{user}' is no user name.")
-    own = f'chown {user}: "$folder"' if user else ":"
-    return _MOUNT.format(
-        disk=shlex.quote(device_path(volume)),
-        folder=shlex.quote(mount_point),
-        filesystem=filesystem,
-        own=own,
-    )
-
-
-_MOUNT = """\
-#!/bin/sh
-set -eu
-disk={disk}
-folder={folder}
-
-tries=0
-while [ ! -e "$disk" ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 60 ] || {{ echo "$disk is not there: is the volume attached?" >&2; exit 1; }}
-    sleep 1
-done
-
-# blkid -p reads the disk itself: exit status 2 says that nothing is known to be on it. Data that it
-# does not know is caught by looking for anything but zeros in the first MiB.
-new=no
-known=0
-blkid -p "$disk" >/dev/null 2>&1 || known=$?
-if [ "$known" -eq 2 ] && cmp -s -n 1048576 "$disk" /dev/zero; then
-    mkfs.{filesystem} "$disk"
-    new=yes
-elif [ "$known" -ne 0 ]; then
-    echo "$disk holds something that is no file system; it is left as it is." >&2
-    exit 1
-fi
-
-mkdir -p "$folder"
-uuid=$(blkid -p -s UUID -o value "$disk")
-type=$(blkid -p -s TYPE -o value "$disk")
-grep -q "UUID=$uuid " /etc/fstab ||
-    echo "UUID=$uuid $folder $type defaults,nofail 0 2" >>/etc/fstab
-mountpoint -q "$folder" || mount "$folder"
-if [ "$new" = yes ]; then {own}; fi
-"""
-
-
-def attached_to(volume: Volume) -> Sequence[str]:
-    """The IDs of the servers that have this volume."""
-    return [attachment["server_id"] for attachment in volume.attachments or []]
+# What the chores, and launch, rest on
 
 
 def make(
@@ -285,28 +290,40 @@ def make(
     volume_type: str | None = None,
     snapshot: Snapshot | None = None,
     image: Image | None = None,
+    source: Volume | None = None,
 ) -> Volume:
     """Ask for a volume; nothing is waited for."""
     given: dict[str, Any] = {
         "volume_type": volume_type,
         "snapshot_id": snapshot and snapshot.id,
         "image_id": image and image.id,
+        "source_volume_id": source and source.id,
     }
     chosen = {key: value for key, value in given.items() if value}
-    return made.create(VOLUME, name=name, size=size, **chosen)
+    with _explained_quota(volume_type):
+        return made.create(VOLUME, name=name, size=size, **chosen)
 
 
 def checked_size(
-    size: int | None, snapshot: Snapshot | None = None, image: Image | None = None
+    size: int | None,
+    snapshot: Snapshot | None = None,
+    image: Image | None = None,
+    source: Volume | None = None,
 ) -> int:
     """A size in GiB that can be, or InvalidInput."""
-    least = max(1, snapshot.size if snapshot else 1, (image.min_disk or 1) if image else 1)
-    if size is None and (snapshot or image):
+    origins = {
+        "snapshot": snapshot.size if snapshot else 0,
+        "image": (image.min_disk or 1) if image else 0,
+        "source": source.size if source else 0,
+    }
+    what, least = max(origins.items(), key=lambda origin: origin[1])
+    least = max(1, least)
+    if size is None and (snapshot or image or source):
         return least
     if not isinstance(size, int) or isinstance(size, bool):
         raise InvalidInput(f"A volume's size is a whole number of GiB, not {size!r}.")
     if size < least:
-        why = f", for its {'snapshot' if snapshot else 'image'}" if least > 1 else ""
+        why = f", for its {what}" if least > 1 else ""
         raise InvalidInput(f"{size} GiB is too small: at least {least} GiB{why}.")
     return size
 
@@ -319,7 +336,7 @@ def wait_until_ready(
     pace: waiting.Pace | None = None,
 ) -> Sequence[Volume]:
     """The volumes once they can be attached. Raises Failed when one went to error."""
-    ready = waiting.for_all(conn, VOLUME, volumes, _settled, timeout=timeout, pace=pace)
+    ready = waiting.for_all(conn, VOLUME, volumes, settled, timeout=timeout, pace=pace)
     for volume in ready:
         if volume.status != "available":
             raise Failed(
@@ -330,48 +347,45 @@ def wait_until_ready(
     return ready
 
 
-def ask_to_attach(conn: Connection, server: Server, volume: Volume) -> None:
-    """Ask for a volume to be put into a server; nothing is waited for."""
-    once(
-        f"volume '{volume.name}' in server '{server.name}'",
-        lambda: conn.compute.create_volume_attachment(server, volume_id=volume.id),
-        lambda: [a for a in conn.compute.volume_attachments(server) if a.volume_id == volume.id],
-    )
-
-
-def wait_until_attached(
-    conn: Connection,
-    volumes: Sequence[Volume],
-    servers: Sequence[Server],
-    *,
-    timeout: float = ATTACH_TIMEOUT,
-) -> Sequence[Volume]:
-    """The volumes once each is in its server. Raises Failed when one came back free."""
-    seen = waiting.for_all(conn, VOLUME, volumes, _settled, timeout=timeout)
-    for volume, server in zip(seen, servers, strict=True):
-        if server.id not in attached_to(volume):
-            raise Failed(
-                f"Volume '{volume.name}' did not get into server '{server.name}': "
-                f"it is {volume.status} again.",
-                hint="Is the server running well? pouta.servers.console_log(conn, server)",
-                resource=volume,
-            )
-    return seen
-
-
-def check_free(volume: Volume) -> None:
-    """Refuse a volume that cannot be attached now."""
-    if volume.status == "available" or (volume.status == "in-use" and volume.is_multiattach):
-        return
-    if hosts := attached_to(volume):
-        raise Refused(
-            f"Volume '{volume.name}' is attached to server {listed(hosts)}.",
-            hint="pouta.volumes.detach(conn, volume) first. Only the type standard.multiattach can "
-            "be in several servers at once, and it needs a cluster file system.",
-            resource=volume,
+def _check_growth(disk: Volume, size: int) -> None:
+    if checked_size(size) < disk.size:
+        raise InvalidInput(
+            f"Volume '{disk.name}' has {disk.size} GiB, and a volume cannot be made smaller.",
+            hint=f"Make a new one of {size} GiB, and copy the files to it in a server.",
         )
-    raise Refused(f"Volume '{volume.name}' is {volume.status}, not available.", resource=volume)
 
 
-def _settled(volume: Volume) -> bool:
-    return volume.status not in UNDERWAY
+@chore("extend volume {disk}")
+def _grow(conn: Connection, disk: Volume, size: int, timeout: float) -> None:
+    def ask() -> None:
+        conn.block_storage.extend_volume(disk.id, size)
+
+    def underway() -> Sequence[Volume]:
+        now = VOLUME.get(conn, disk.id)
+        return [now] if now.status == "extending" or now.size >= size else []
+
+    once(f"new size of volume '{disk.name}'", ask, underway)
+    (now,) = waiting.for_all(conn, VOLUME, [disk], settled, timeout=timeout)
+    if now.size < size:
+        raise Failed(
+            f"Volume '{disk.name}' could not be extended: it is {now.status}, of {now.size} GiB.",
+            hint="What the cloud broke, cloud-support@csc.fi can mend.",
+            resource=now,
+        )
+
+
+@contextmanager
+def _explained_quota(volume_type: str | None) -> Iterator[None]:
+    """Say of the type for several servers that its quota has to be asked for."""
+    from openstack.exceptions import HttpException
+
+    try:
+        yield
+    except HttpException as error:
+        if status_of(error) != 413 or not str(volume_type).endswith("multiattach"):
+            raise
+        raise QuotaExceeded(
+            f"No more volumes of the type {volume_type}: {what_the_cloud_said(error)}",
+            hint="A project has no quota for this type until it asks: servicedesk@csc.fi. Such a "
+            "volume needs a cluster file system (GFS2, OCFS2); two servers destroy ext4 or xfs.",
+        ) from error
