@@ -270,6 +270,8 @@ def test_a_server_goes_through_its_states(practice_conn):
         (compute.unrescue_server, "ACTIVE"),
         (compute.pause_server, "PAUSED"),
         (compute.unpause_server, "ACTIVE"),
+        (compute.suspend_server, "SUSPENDED"),
+        (compute.resume_server, "ACTIVE"),
         (lambda s: compute.resize_server(s, flavor(conn, "standard.medium")), "VERIFY_RESIZE"),
         (compute.confirm_server_resize, "ACTIVE"),
     ):

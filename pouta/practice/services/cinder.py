@@ -45,6 +45,7 @@ def configure(folder):
             "volume_driver": f"{__package__}.cinder_driver.PracticeDriver",
             "volume_backend_name": BACKEND,
         },
+        "glance": login,
         "nova": login | {"token_auth_url": login["auth_url"]},
         "service_user": login | {"send_service_user_token": True},
         "coordination": {"backend_url": f"file://{home}/coordination"},

@@ -63,7 +63,7 @@ class PracticeDriver(fake.FakeDriverWithoutFakeNodes):
     def suspend(self, context, instance):
         self._set(instance, power_state.SUSPENDED)
 
-    def resume(self, context, instance, network_info, **_):
+    def resume(self, context, instance, *_args, **_kwargs):
         self._set(instance, power_state.RUNNING)
 
     def detach_interface(self, context, instance, vif):
