@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
 SECONDS = 60
+ASK_AGAIN_SECONDS = 5
 
 
 @contextmanager
@@ -96,16 +97,17 @@ def empty(admin: Connection, member: Connection, project_id: str) -> None:
 
 
 def until_none(find: Callable[[], Iterable[Any]], delete: Callable[[Any], Any]) -> None:
-    """Delete what is found, once each, and wait until nothing is found."""
-    asked: set[str] = set()
+    """Delete what is found, again now and then, and wait until nothing is found."""
+    again: dict[str, float] = {}
     deadline = time.monotonic() + SECONDS
     while there := list(find()):
-        for thing in there:
-            if thing.id not in asked:
-                delete(thing)
-                asked.add(thing.id)
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise TimeoutError(f"{there[0]} does not go away")
+        for thing in there:
+            if now >= again.get(thing.id, 0):
+                delete(thing)
+                again[thing.id] = now + ASK_AGAIN_SECONDS
         time.sleep(0.1)
 
 
