@@ -21,9 +21,7 @@ NAME = f"quickstart-{secrets.token_hex(3)}"  # a new name, so all that has it wa
 def log_in(until_the_end):
     try:
         return pouta.connect()
-    except pouta.ConfigurationError as error:
-        if not error.message.startswith("No credentials"):
-            raise
+    except pouta.NoCredentials:
         print("No credentials found: using a practice cloud. It is free; nobody can log in to it.")
         return until_the_end.enter_context(pouta.practice.cloud())
 

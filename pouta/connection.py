@@ -28,6 +28,7 @@ from pouta.errors import (
     AuthenticationError,
     ConfigurationError,
     InvalidInput,
+    NoCredentials,
     PoutaError,
     Unreachable,
     explain,
@@ -86,7 +87,7 @@ def connect(
     options: what openstacksdk's `get_one` takes, such as `project_name`, `region_name` or
         `api_timeout` (seconds, 60 if not given). They replace what was found.
 
-    Raises ConfigurationError when no credentials are found or they are not complete,
+    Raises NoCredentials when none are found, ConfigurationError when they are not complete,
     AuthenticationError when they are refused, Unreachable when the cloud does not answer or its
     certificate cannot be verified, InvalidInput when the arguments contradict each other. Login is
     `POST /v3/auth/tokens`.
@@ -178,9 +179,9 @@ def _only_cloud(config: _Config) -> str:
     if config.names:
         raise ConfigurationError(
             f"{config.config_filename} has several clouds: {listed(config.names)}.",
-            hint=f'Say which: pouta.connect("{config.names[0]}")',
+            hint=f'Say which: pouta.connect("{config.names[0]}"), or OS_CLOUD={config.names[0]}.',
         )
-    raise ConfigurationError(
+    raise NoCredentials(
         "No credentials were found. Looked at: `openrc` and `cloud` (not given), the variables "
         f"OS_CLOUD and OS_AUTH_URL (not set), and {_folders()} (no clouds.yaml).",
         hint=WAYS_TO_LOG_IN,

@@ -99,7 +99,7 @@ def _value(row: Any, column: str | Callable[[Any], object]) -> object:
 
 
 def _text(value: object) -> str:
-    if value is None:
+    if value is None or value == []:
         return "-"
     if isinstance(value, float):
         return f"{value:g}"

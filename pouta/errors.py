@@ -1,7 +1,8 @@
 """What can go wrong, in words; and the one place where an SDK exception becomes ours.
 
 PoutaError
-├── ConfigurationError   no way to log in was found, or a file cannot be read
+├── ConfigurationError   a file or a setting cannot be used
+    │   └── NoCredentials    nothing to log in with was given, and nothing was found
 ├── AuthenticationError  the cloud did not let us in
 ├── InvalidInput         an argument cannot be right; nothing was asked of the cloud
 ├── NotFound             no such thing in this project
@@ -64,7 +65,11 @@ class PoutaError(Exception):
 
 
 class ConfigurationError(PoutaError):
-    """No way to log in was found, or a file cannot be read."""
+    """What was given to log in with, or another file or setting, cannot be used."""
+
+
+class NoCredentials(ConfigurationError):
+    """No way to log in was given, and none was found."""
 
 
 class AuthenticationError(PoutaError):
@@ -215,7 +220,10 @@ def _meaning(error: Exception, said: str) -> tuple[type[PoutaError], str]:
     if status == 401:
         return AuthenticationError, "Log in again with pouta.connect()."
     if status == 413 or (status in (403, 409) and "quota" in said.lower()):
-        return QuotaExceeded, "Free something, or ask for more: servicedesk@csc.fi."
+        return QuotaExceeded, (
+            "Free something (pouta.quotas.show tells what is used), choose something smaller, or "
+            "ask for more: servicedesk@csc.fi."
+        )
     if status == 403:
         return Refused, (
             "Your role in the project does not allow it, or the application credential's access "
@@ -245,5 +253,7 @@ def _sentence(text: object) -> str:
 
 
 def _word(value: object) -> str:
+    if isinstance(value, int | float):
+        return f"{value:g}"
     name = getattr(value, "name", None) or getattr(value, "id", None) or value
     return f"'{name}'"

@@ -70,10 +70,15 @@ def pick(
 def closest(wanted: str, among: list[Any]) -> str:
     """A hint with the names that look most like `wanted`."""
     names = sorted({name_of(thing) for thing in among} - {""})
-    by_fold = {name.casefold(): name for name in names}
-    near = difflib.get_close_matches(wanted.casefold(), [*by_fold], n=3, cutoff=0.5)
+    near = [name for name in names if name.casefold().startswith(wanted.casefold())]
+    if not near:
+        folded, by_fold = wanted.casefold(), {name.casefold(): name for name in names}
+        found = difflib.get_close_matches(folded, [*by_fold], n=3, cutoff=0.6)
+        likeness = {name: difflib.SequenceMatcher(None, folded, name).ratio() for name in found}
+        best = max(likeness.values(), default=0)
+        near = [by_fold[name] for name in found if likeness[name] > best - 0.1]
     if near:
-        return f"Closest: {listed(by_fold[name] for name in near)}."
+        return f"Closest: {listed(near[:5])}."
     return f"There are: {listed(names[:10])}." if names else "There are none."
 
 
