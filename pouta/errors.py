@@ -2,7 +2,7 @@
 
 PoutaError
 ├── ConfigurationError   a file or a setting cannot be used
-    │   └── NoCredentials    nothing to log in with was given, and nothing was found
+│   └── NoCredentials    nothing to log in with was given, and nothing was found
 ├── AuthenticationError  the cloud did not let us in
 ├── InvalidInput         an argument cannot be right; nothing was asked of the cloud
 ├── NotFound             no such thing in this project

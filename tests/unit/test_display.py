@@ -25,7 +25,7 @@ def table(*rows):
 def test_columns_are_aligned_numbers_to_the_right():
     assert repr(table(volume("a", 5), volume("data", 100, "web", "db"))).splitlines() == [
         "name  GiB  in",
-        "a       5",
+        "a       5  -",
         "data  100  web, db",
     ]
 
@@ -51,7 +51,7 @@ def test_a_name_cannot_break_out_of_its_row_or_of_html():
 
 
 def test_what_is_not_known_is_a_dash():
-    assert str(table(volume(None, None))).splitlines()[1].split() == ["-", "-"]
+    assert str(table(volume(None, None))).splitlines()[1].split() == ["-", "-", "-"]
 
 
 def test_it_can_be_copied_and_pickled():
