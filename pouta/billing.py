@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pouta import costs, prices
-from pouta.concurrently import each, gather
+from pouta.concurrently import gather, meet
 from pouta.costs import Cost, Costs
 from pouta.errors import chore
 from pouta.kinds import FLOATING_IP, NETWORK, PORT, ROUTER, SERVER, VOLUME, name_of
@@ -72,8 +71,7 @@ class _Held:
 
 
 def _look(conn: Connection) -> _Held:
-    # Threads that meet at an unused proxy would each ask its endpoint for its versions.
-    each(partial(getattr, conn), ("compute", "block_storage", "network"))
+    meet(conn, "compute", "block_storage", "network")
     # An administrator would see the addresses and routers of every project.
     mine = {"project_id": conn.current_project_id}
     servers, volumes, ips, routers = gather(

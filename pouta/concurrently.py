@@ -8,17 +8,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
 
 A = TypeVar("A")
 R = TypeVar("R")
 
 AT_ONCE = 8
+MICROVERSIONED = ("compute", "block_storage")
 
 
 def gather(*calls: Callable[[], Any]) -> list[Any]:
     """The results of calls that do not need each other, in their order."""
     return each(lambda call: call(), calls)
+
+
+def meet(conn: Connection, *services: str) -> None:
+    """Have services tell their versions, before threads use them: each thread would ask anew."""
+
+    def ask(service: str) -> None:
+        proxy = getattr(conn, service)
+        if service in MICROVERSIONED:
+            proxy.get_endpoint_data()
+
+    each(ask, services)
 
 
 def each(function: Callable[[A], R], things: Iterable[A]) -> list[R]:

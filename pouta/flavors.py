@@ -41,7 +41,7 @@ def list(
         if flavor.vcpus >= (min_vcpus or 0)
         and flavor.ram >= (min_ram or 0) * 1024
         and (family is None or f"{flavor.name}.".startswith(f"{family}."))
-        and not quotas.refusal(room, quotas.wanted_for_server(flavor))
+        and not quotas.refusal(room, quotas.wanted_for_servers(flavor))
     )
     known = prices.of(conn)
     unpriced = float("inf")

@@ -72,13 +72,19 @@ def ensure_own(conn: Connection, *, among: Sequence[Keypair] | None = None) -> K
 
     among: key pairs that were listed before; they are not listed again then.
     """
-    own = [path.read_text() for path in _public_halves((*USUAL_KEYS, _OWN)) if path.exists()]
-    for pair in KEYPAIR.list(conn) if among is None else among:
-        if any(same_key(pair.public_key, text) for text in own):
-            return pair
-    text = own[0] if own else _local_key(_OWN)
+    if pair := own([*KEYPAIR.list(conn)] if among is None else among):
+        return pair
+    texts = _own_keys()
+    text = texts[0] if texts else _local_key(_OWN)
     # The name comes from the key, so two machines with two keys do not meet in one name.
     return _upload(conn, f"pouta-{hashlib.sha256(_core(text).encode()).hexdigest()[:8]}", text)
+
+
+def own(among: Sequence[Keypair]) -> Keypair | None:
+    """The first of these key pairs that holds one of the user's usual keys."""
+    texts = _own_keys()
+    mine = (pair for pair in among if any(same_key(pair.public_key, text) for text in texts))
+    return next(mine, None)
 
 
 def same_key(one: str | None, other: str | None) -> bool:
@@ -105,6 +111,11 @@ def _folder() -> Path:
 
 def _public_halves(names: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(_folder() / f"{name}.pub" for name in names)
+
+
+def _own_keys() -> Sequence[str]:
+    """The texts of the user's usual public keys that are there."""
+    return [path.read_text() for path in _public_halves((*USUAL_KEYS, _OWN)) if path.exists()]
 
 
 def _core(public_key: str) -> str:

@@ -7,7 +7,6 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
@@ -17,17 +16,20 @@ from pouta import (
     images,
     keypairs,
     networks,
+    planning,
+    prices,
     progress,
     states,
     volumes,
     waiting,
 )
 from pouta import security_groups as groups
-from pouta.concurrently import each, gather
+from pouta.concurrently import each, gather, meet
 from pouta.display import Table
 from pouta.errors import InvalidInput, Refused, chore, listed
 from pouta.kinds import FLOATING_IP, SERVER, SUBNET, VOLUME
 from pouta.made import Made, remove
+from pouta.planning import Plan, rehearsable
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.volume import Volume
@@ -73,6 +75,7 @@ class Wish:
     timeout: float = LAUNCH_TIMEOUT
 
 
+@rehearsable
 @chore("launch server {name}")
 def launch(
     conn: Connection,
@@ -98,6 +101,7 @@ def launch(
     exist_ok: bool = False,
     wait: bool = True,
     timeout: float = LAUNCH_TIMEOUT,
+    dry_run: bool = False,
 ) -> Server:
     """A server that is up and that you can log in to. It is billed until it is deleted or shelved.
 
@@ -124,6 +128,8 @@ def launch(
     exist_ok: a server of that name is taken as it is, and completed, instead of refused.
     wait: False returns as soon as the cloud has accepted the server.
     timeout: seconds. When they are over TimedOut is raised, and nothing is undone.
+    dry_run: nothing is made. All is looked up as for a launch, and a Plan comes back: a table of
+        what would be made, its BU/h, the total, and whether the quota allows it.
 
     When it fails, all that this call made is removed, but for a key pair or a security group, which
     the next try needs; what could not be removed is in the exception's `leftovers`.
@@ -154,12 +160,21 @@ def launch(
         wait=wait,
         timeout=timeout,
     )
+    if dry_run:
+        return _rehearse(conn, [name], wish)  # type: ignore[return-value]  # see `rehearsable`
     return _launch(conn, [name], wish, all_or_nothing=True)[0]
 
 
+@rehearsable
 @chore("launch {count} servers {name}")
 def launch_many(
-    conn: Connection, name: str, count: int, *, all_or_nothing: bool = False, **same: Any
+    conn: Connection,
+    name: str,
+    count: int,
+    *,
+    all_or_nothing: bool = False,
+    dry_run: bool = False,
+    **same: Any,
 ) -> Table[Server]:
     """Servers name-1 to name-N, by one request where the APIs allow, waited for in one listing.
 
@@ -167,6 +182,7 @@ def launch_many(
         volume or a named address can serve only one.
     all_or_nothing: when one fails, remove all. Without it the others stay: the table shows which
         are in ERROR and why, and only when none came up the call fails.
+    dry_run: nothing is made, and a Plan comes back, as from `launch`.
     """
     if not isinstance(count, int) or count < 1:
         raise InvalidInput(f"{count!r} servers? At least 1.")
@@ -184,6 +200,8 @@ def launch_many(
             "One volume cannot be in several servers.", hint="Give sizes: each gets its own."
         )
     names = [f"{name}-{number}" for number in range(1, count + 1)]
+    if dry_run:
+        return _rehearse(conn, names, wish)  # type: ignore[return-value]  # see `rehearsable`
     return states.table(_launch(conn, names, wish, all_or_nothing=all_or_nothing))
 
 
@@ -205,16 +223,15 @@ class _Plan:
     address: FloatingIP | None
     disks: Sequence[Volume]
     server_group: str | None
+    room: planning.Room
     existing: dict[str, Server] = field(default_factory=dict)
 
 
 def _launch(
     conn: Connection, names: Sequence[str], wish: Wish, *, all_or_nothing: bool
 ) -> Sequence[Server]:
-    _check(names, wish)
-    ssh = _ssh_rule(conn, wish)
-    wish = _completed(conn, wish)
-    plan = _resolve(conn, names, wish)
+    plan, ssh = _ready(conn, names, wish)
+    _intent(names, plan, ssh).check(plan.room)
     _prepare(conn, plan, ssh)
     with Made(conn, tags=wish.tags) as made:
         servers = _create(made, names, plan)
@@ -226,6 +243,18 @@ def _launch(
         up = _judge(made, servers, ips, disks, all_or_nothing)
         _attach(made, up, disks, wish.timeout)
     return states.now(conn, servers) if any(disks.values()) else servers
+
+
+def _rehearse(conn: Connection, names: Sequence[str], wish: Wish) -> Plan:
+    plan, ssh = _ready(conn, names, wish)
+    return _intent(names, plan, ssh).shown(plan.room, prices.of(conn))
+
+
+def _ready(conn: Connection, names: Sequence[str], wish: Wish) -> tuple[_Plan, groups.Rule | None]:
+    """Every name is resolved and every guard was asked; nothing is made."""
+    _check(names, wish)
+    ssh = _ssh_rule(conn, wish)
+    return _resolve(conn, names, _completed(conn, wish)), ssh
 
 
 def _check(names: Sequence[str], wish: Wish) -> None:
@@ -283,26 +312,44 @@ def _completed(conn: Connection, wish: Wish) -> Wish:
 
 def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
     """Every name becomes a thing, all at once; nothing is made."""
-    # Threads that meet at an unused proxy would each ask its endpoint for its versions.
-    each(partial(getattr, conn), ("compute", "image", "network"))
-    image, root, flavor, seen, subnets, existing, known, pairs, server_group, address, *disks = (
-        gather(
-            lambda: images.find(conn, wish.image) if wish.image is not None else None,
-            lambda: volumes.find(conn, wish.boot_volume) if wish.boot_volume is not None else None,
-            lambda: flavors.find(conn, wish.flavor or ""),
-            lambda: networks.list(conn),
-            lambda: [*SUBNET.list(conn)] if wish.fixed_ip else [],
-            lambda: _existing(conn, names),
-            lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
-            lambda: keypairs.list(conn) if wish.key_name is not False else [],
-            lambda: _server_group(conn, wish.server_group),
-            lambda: _named_address(conn, wish.floating_ip),
-            *(
-                (lambda volume=volume: volumes.find(conn, volume))
-                for volume in wish.volumes
-                if not isinstance(volume, int)
-            ),
-        )
+    new_disks = bool(_sizes(wish)) or wish.boot_volume_size not in (None, False)
+    any_disk = bool(new_disks or wish.volumes or wish.boot_volume)
+    meet(conn, "compute", "image", "network", *["block_storage"] * any_disk)
+    (
+        image,
+        root,
+        flavor,
+        seen,
+        subnets,
+        existing,
+        known,
+        pairs,
+        server_group,
+        address,
+        room,
+        *disks,
+    ) = gather(
+        lambda: images.find(conn, wish.image) if wish.image is not None else None,
+        lambda: volumes.find(conn, wish.boot_volume) if wish.boot_volume is not None else None,
+        lambda: flavors.find(conn, wish.flavor or ""),
+        lambda: networks.list(conn),
+        lambda: [*SUBNET.list(conn)] if wish.fixed_ip else [],
+        lambda: _existing(conn, names),
+        lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
+        lambda: keypairs.list(conn) if wish.key_name is not False else [],
+        lambda: _server_group(conn, wish.server_group),
+        lambda: _named_address(conn, wish.floating_ip),
+        lambda: planning.room(
+            conn,
+            addresses=wish.floating_ip is True,
+            disks=new_disks,
+            volume_names=wish.exist_ok and bool(_sizes(wish)),
+        ),
+        *(
+            (lambda volume=volume: volumes.find(conn, volume))
+            for volume in wish.volumes
+            if not isinstance(volume, int)
+        ),
     )
     if existing and not wish.exist_ok:
         first = next(iter(existing.values()))
@@ -335,6 +382,7 @@ def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
         address=address,
         disks=disks,
         server_group=server_group,
+        room=room,
         existing=existing,
     )
     there = {server.id for server in existing.values()}
@@ -342,7 +390,7 @@ def _resolve(conn: Connection, names: Sequence[str], wish: Wish) -> _Plan:
         if not there & {*volumes.attached_to(disk)}:
             volumes.check_free(disk)
     if address and not there:
-        floating_ips.check_free(address)
+        floating_ips.check_free(conn, address)
     _check_room(plan)
     if wish.fixed_ip:
         _check_address(wish.fixed_ip, plan.network, subnets)
@@ -392,6 +440,51 @@ def _check_room(plan: _Plan) -> None:
         )
 
 
+def _intent(names: Sequence[str], plan: _Plan, ssh: groups.Rule | None) -> planning.Intent:
+    """What a launch will make; what servers that are there have already is left out."""
+    wish, there = plan.wish, plan.existing
+    missing = [name for name in names if name not in there]
+    without_address = [
+        name
+        for name in names
+        if name not in there or not floating_ips.addresses(there[name], "floating")
+    ]
+    disks = [
+        (disk, size)
+        for name in names
+        for number, size in enumerate(_sizes(wish), start=1)
+        if (disk := _disk_name(name, number)) not in plan.room.volume_names or name not in there
+    ]
+    if plan.root_size is not None:
+        disks = [*((f"{name}-boot", plan.root_size) for name in missing), *disks]
+    free: list[tuple[str, str]] = []
+    if wish.key_name is None and not keypairs.own(plan.keypairs):
+        free.append(("key pair", "your own key"))
+    if ssh and _ssh_group(ssh) not in {group.name for group in plan.known_groups}:
+        free.append(("security group", _ssh_group(ssh)))
+    return planning.Intent(
+        flavor=plan.flavor,
+        boots_from=getattr(plan.image or plan.root, "name", ""),
+        servers=missing,
+        disks=disks,
+        addresses=len(without_address) if wish.floating_ip is True and plan.external else 0,
+        free=free,
+    )
+
+
+def _sizes(wish: Wish) -> Sequence[int]:
+    """The sizes of the volumes to be made for each server."""
+    return [size for size in wish.volumes if isinstance(size, int)]
+
+
+def _disk_name(server: str, number: int) -> str:
+    return f"{server}-volume-{number}"
+
+
+def _ssh_group(rule: groups.Rule) -> str:
+    return f"ssh-from-{rule.remote_ip.replace('/', '-')}"
+
+
 def _prepare(conn: Connection, plan: _Plan, ssh: groups.Rule | None) -> None:
     """The key pair and the SSH group are there afterwards; they stay if the launch fails."""
     wish = plan.wish
@@ -400,7 +493,7 @@ def _prepare(conn: Connection, plan: _Plan, ssh: groups.Rule | None) -> None:
     if ssh:
         group = groups.ensure(
             conn,
-            f"ssh-from-{ssh.remote_ip.replace('/', '-')}",
+            _ssh_group(ssh),
             rules=[ssh],
             allow_world=wish.allow_world,
             among=plan.known_groups,
@@ -486,18 +579,17 @@ def _connect(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, Fl
 
 def _make_disks(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, Sequence[Volume]]:
     """The volumes of each server by its ID: the named ones, and the new ones, still being made."""
-    sizes = [size for size in plan.wish.volumes if isinstance(size, int)]
     there = {server.id for server in plan.existing.values()}
     wanted = [
         (server, number, size)
         for server in servers
         if server.status != "ERROR"
-        for number, size in enumerate(sizes, start=1)
+        for number, size in enumerate(_sizes(plan.wish), start=1)
     ]
 
     def make(wanted: tuple[Server, int, int]) -> Volume:
         server, number, size = wanted
-        name = f"{server.name}-volume-{number}"
+        name = _disk_name(server.name, number)
         if server.id in there and (before := [*VOLUME.named(made.conn, name)]):
             return before[0]
         return volumes.make(made, name, size)

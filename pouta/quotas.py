@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pouta.concurrently import each, gather
+from pouta.concurrently import gather, meet
 from pouta.display import Columns, Table
-from pouta.errors import QuotaExceeded, chore
+from pouta.errors import QuotaExceeded, chore, status_of
 
 if TYPE_CHECKING:
     from openstack.compute.v2.flavor import Flavor
@@ -79,10 +79,21 @@ def read(conn: Connection, *, volume: bool = False, network: bool = False) -> Se
         services["block_storage"] = disks
     if network:
         services["network"] = networks
-    # Threads that meet at an unused proxy would each ask its endpoint for its versions.
-    each(partial(getattr, conn), services)
+    meet(conn, *services)
     rows = gather(*(partial(ask, conn) for ask in services.values()))
     return [quota for service in rows for quota in service]
+
+
+def readable(conn: Connection, *, volume: bool = False, network: bool = False) -> Sequence[Quota]:
+    """`read`, or nothing where a role or an application credential may not look at quotas."""
+    from openstack.exceptions import HttpException
+
+    try:
+        return read(conn, volume=volume, network=network)
+    except HttpException as error:
+        if status_of(error) not in (403, 404):
+            raise
+        return ()
 
 
 def compute(conn: Connection) -> Sequence[Quota]:
@@ -140,7 +151,7 @@ def check(quotas: Sequence[Quota], wanted: Mapping[str, float]) -> None:
         raise QuotaExceeded(f"The project's quota has no room for this. {why}.", hint=HINT)
 
 
-def wanted_for_server(flavor: Flavor, count: int = 1) -> dict[str, float]:
+def wanted_for_servers(flavor: Flavor, count: int = 1) -> dict[str, float]:
     """What servers of a flavor need of the quotas."""
     return {"instances": count, "cores": count * flavor.vcpus, "ram": count * flavor.ram / 1024}
 

@@ -194,13 +194,13 @@ def test_a_full_quota_for_addresses_leaves_no_server(practice_conn):
     for _ in range(2):
         practice_conn.network.create_ip(floating_network_id=outside.id)
     before = holdings(practice_conn)
-    with pytest.raises(pouta.QuotaExceeded, match="floatingip"):
+    with pytest.raises(pouta.QuotaExceeded, match="floating IPs: 2 of 2 used, 1 wanted"):
         pouta.servers.launch(practice_conn, "web", **SMALL, floating_ip=True)
     assert holdings(practice_conn) == before
 
 
-def test_a_full_quota_for_cores_is_said_as_the_cloud_says_it(practice_conn, empty):
-    with pytest.raises(pouta.QuotaExceeded, match="cores") as caught:
+def test_a_full_quota_for_cores_is_said_with_used_limit_and_wanted(practice_conn, empty):
+    with pytest.raises(pouta.QuotaExceeded, match="cores: 0 of 8 used, 20 wanted") as caught:
         pouta.servers.launch(
             practice_conn, "big", image="Ubuntu-24.04", flavor="hpc.4.20core", volumes=[1]
         )

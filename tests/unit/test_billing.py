@@ -28,7 +28,8 @@ def a_project(auth_url=CPOUTA, **holdings):
             "network": ["ips", "routers", "ports", "networks"],
         }[service]
         return SimpleNamespace(
-            **{verb: lambda verb=verb, **query: iter(holdings.get(verb, [])) for verb in named}
+            get_endpoint_data=lambda: None,
+            **{verb: lambda verb=verb, **query: iter(holdings.get(verb, [])) for verb in named},
         )
 
     return SimpleNamespace(
