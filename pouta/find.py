@@ -46,6 +46,16 @@ def now(conn: Connection, kind: Kind[R], wanted: str | R) -> R:
     return found if isinstance(wanted, str) else kind.get(conn, id_of(found))
 
 
+def known_as(conn: Connection, kind: Kind[Any], id: str) -> str:
+    """The name that people know a thing by, to be told in a refusal; its ID when it has none."""
+    from openstack.exceptions import SDKException
+
+    try:
+        return name_of(kind.get(conn, id)) or id
+    except SDKException:
+        return id
+
+
 def pick(
     noun: str,
     wanted: str,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pouta import find as _find
 from pouta import networks, waiting
+from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, Refused, chore
 from pouta.kinds import FLOATING_IP, SERVER
@@ -24,14 +25,21 @@ IDS_IN_A_URL = 100  # with more, a URL gets longer than servers and proxies take
 
 @chore("list floating IPs")
 def list(conn: Connection) -> Table[FloatingIP]:
-    """The project's floating IPs, used or not; all are billed. `GET /v2.0/floatingips`."""
+    """The project's floating IPs, used or not; all are billed.
+
+    `GET /v2.0/floatingips`, `GET /servers`.
+    """
+    ips, servers = gather(
+        lambda: [*FLOATING_IP.list(conn)], lambda: [*conn.compute.servers(details=False)]
+    )
+    names = {server.id: server.name for server in servers}
     columns: Columns = {
         "address": "floating_ip_address",
         "status": "status",
         "private address": "fixed_ip_address",
-        "server": lambda ip: (ip.port_details or {}).get("device_id") or None,
+        "server": lambda ip: names.get(_device(ip), _device(ip)) or None,
     }
-    return Table(FLOATING_IP.list(conn), columns, "floating IP")
+    return Table(ips, columns, "floating IP")
 
 
 @chore("find floating IP {address}")
@@ -79,7 +87,7 @@ def release(conn: Connection, address: str | FloatingIP, *, in_use: bool = False
     ip = _find.now(conn, FLOATING_IP, address)
     if ip.port_id and not in_use:
         raise Refused(
-            f"{ip.floating_ip_address} leads to server {_device(ip)}.",
+            _leads_to(conn, ip),
             hint="in_use=True releases it all the same.",
             resource=ip,
         )
@@ -106,15 +114,15 @@ def connect(
     if wanted.port_id == port.id:
         return wanted
     if not move:
-        check_free(wanted)
+        check_free(conn, wanted)
     return conn.network.update_ip(wanted, port_id=port.id)
 
 
-def check_free(ip: FloatingIP) -> None:
+def check_free(conn: Connection, ip: FloatingIP) -> None:
     """Refuse an address that another server answers at: it would go dark without a word."""
     if ip.port_id:
         raise Refused(
-            f"{ip.floating_ip_address} leads to server {_device(ip)}.",
+            _leads_to(conn, ip),
             hint="pouta.floating_ips.attach(conn, server, address, move=True) takes it from there.",
             resource=ip,
         )
@@ -162,4 +170,9 @@ def addresses(server: Server, kind: str | None = None) -> Sequence[str]:
 
 
 def _device(ip: FloatingIP) -> str:
-    return (ip.port_details or {}).get("device_id") or ip.fixed_ip_address or "?"
+    return (ip.port_details or {}).get("device_id") or ""
+
+
+def _leads_to(conn: Connection, ip: FloatingIP) -> str:
+    name = _find.known_as(conn, SERVER, _device(ip))
+    return f"{ip.floating_ip_address} leads to server '{name}'."
