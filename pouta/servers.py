@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import shlex
 import socket
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pouta import clouds, floating_ips, images, keypairs, states, waiting
 from pouta import find as _find
+from pouta.changing import (
+    CHANGE_TIMEOUT,
+    check_others,
+    pause,
+    reboot,
+    resume,
+    shelve,
+    start,
+    stop,
+    suspend,
+    unpause,
+    unshelve,
+)
 from pouta.concurrently import gather
 from pouta.display import Table
 from pouta.errors import Failed, Refused, chore
+from pouta.keeping import recreate, snapshot
 from pouta.kinds import FLOATING_IP, SERVER, VOLUME
 from pouta.launching import launch, launch_many
-from pouta.made import once, remove
+from pouta.made import remove
+from pouta.remaking import confirm_resize, rebuild, rescue, resize, revert_resize, unrescue
+from pouta.server_groups import create_group, delete_group, list_groups
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
@@ -22,20 +38,37 @@ if TYPE_CHECKING:
     from openstack.network.v2.floating_ip import FloatingIP
 
 __all__ = [
+    "confirm_resize",
     "console_log",
+    "console_url",
+    "create_group",
     "delete",
+    "delete_group",
     "find",
     "launch",
     "launch_many",
     "list",
+    "list_groups",
+    "pause",
     "reboot",
+    "rebuild",
+    "recreate",
+    "rescue",
+    "resize",
+    "resume",
+    "revert_resize",
+    "shelve",
+    "snapshot",
     "ssh_command",
     "start",
     "stop",
+    "suspend",
+    "unpause",
+    "unrescue",
+    "unshelve",
     "wait_for_ssh",
 ]
 
-CHANGE_TIMEOUT = 300.0  # seconds
 SSH_PORT = 22
 
 
@@ -58,17 +91,20 @@ def delete(
     *,
     release_floating_ips: bool = False,
     delete_volumes: bool = False,
+    others: bool = False,
     wait: bool = True,
     timeout: float = CHANGE_TIMEOUT,
 ) -> None:
-    """The server and its own disks are gone afterwards, and its billing ends.
+    """The server is gone afterwards with its root and ephemeral disk, and its billing ends.
 
     release_floating_ips: release its addresses too; they stay allocated, and billed, otherwise.
     delete_volumes: delete the volumes that are attached to it too, with all their data.
+    others: delete it even though another member of the project made it.
 
     `DELETE /servers/{id}`.
     """
     found = _find.now(conn, SERVER, server)
+    check_others(conn, found, others)
     addresses = _floating_ips(conn, found) if release_floating_ips else []
     disks = [VOLUME.get(conn, disk.id) for disk in found.attached_volumes] if delete_volumes else []
     if not wait and not disks:
@@ -84,51 +120,27 @@ def delete(
         raise gone_wrong
 
 
-@chore("start server {server}")
-def start(
-    conn: Connection, server: str | Server, *, wait: bool = True, timeout: float = CHANGE_TIMEOUT
-) -> Server:
-    """The server runs afterwards; running already, nothing changes. `os-start`."""
-    return _change(conn, server, conn.compute.start_server, {"ACTIVE"}, {"SHUTOFF"}, wait, timeout)
-
-
-@chore("stop server {server}")
-def stop(
-    conn: Connection, server: str | Server, *, wait: bool = True, timeout: float = CHANGE_TIMEOUT
-) -> Server:
-    """The server is off afterwards, and billed as before: only shelving or deleting ends that.
-
-    `os-stop`.
-    """
-    return _change(conn, server, conn.compute.stop_server, {"SHUTOFF"}, {"ACTIVE"}, wait, timeout)
-
-
-@chore("reboot server {server}")
-def reboot(
-    conn: Connection,
-    server: str | Server,
-    *,
-    hard: bool = False,
-    wait: bool = True,
-    timeout: float = CHANGE_TIMEOUT,
-) -> Server:
-    """The server has started again.
-
-    hard: cut the power instead of asking the system to restart. `reboot`.
-    """
-
-    def ask(found: Server) -> None:
-        conn.compute.reboot_server(found, "HARD" if hard else "SOFT")
-
-    running = {"ACTIVE", "SHUTOFF"} if hard else {"ACTIVE"}
-    return _change(conn, server, ask, {"ACTIVE"}, running, wait, timeout, always=True)
-
-
 @chore("read the console log of server {server}")
 def console_log(conn: Connection, server: str | Server, *, lines: int | None = None) -> str:
     """What the server wrote to its console, the last `lines` or all. `os-getConsoleOutput`."""
     found = find(conn, server)
     return str(conn.compute.get_server_console_output(found, length=lines)["output"])
+
+
+@chore("open the console of server {server}")
+def console_url(conn: Connection, server: str | Server, *, protocol: str = "novnc") -> str:
+    """The address of the server's screen and keyboard in a browser, for some minutes.
+
+    It asks for a password, which only an account that was made before has. On the practice cloud
+    nobody is behind it.
+
+    protocol: "novnc", "spice-html5" or "serial", as the cloud has it.
+    `POST /servers/{id}/remote-consoles`.
+    """
+    found = find(conn, server)
+    service = "spice" if protocol.startswith("spice") else protocol.replace("novnc", "vnc")
+    console = conn.compute.create_console(found, protocol, service) or {}
+    return str(console["url"])
 
 
 @chore("tell how to log in to server {server}")
@@ -179,43 +191,6 @@ def _ssh_answers(address: str, port: int = SSH_PORT) -> bool:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
-
-
-def _change(
-    conn: Connection,
-    server: str | Server,
-    ask: Callable[[Server], Any],
-    after: set[str],
-    before: set[str],
-    wait: bool,
-    timeout: float,
-    *,
-    always: bool = False,
-) -> Server:
-    """Ask a server that is in one of the states `before` to get into one of `after`."""
-    # Nova answers 409 while the server is still busy with the last request.
-    found = _find.now(conn, SERVER, server)
-    if not states.is_idle(found):
-        (found,) = states.wait(conn, [found], states.is_idle, timeout)
-    if found.status in after and not always:
-        return found
-    if found.status not in before:
-        raise Refused(
-            f"Server '{found.name}' is {found.status}; it must be {' or '.join(sorted(before))}.",
-            resource=found,
-        )
-    once(f"server '{found.name}'", lambda: ask(found), lambda: _under_way(conn, found))
-    if not wait:
-        return SERVER.get(conn, found.id)
-    (now,) = states.wait(conn, [found], states.is_idle, timeout)
-    if now.status not in after:
-        raise states.failure(now)
-    return now
-
-
-def _under_way(conn: Connection, before: Server) -> Sequence[Server]:
-    now = SERVER.get(conn, before.id)
-    return [now] if now.task_state or now.status != before.status else []
 
 
 def _floating_ips(conn: Connection, server: Server) -> Sequence[FloatingIP]:
