@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pouta import clouds
@@ -33,23 +33,32 @@ class Rule:
     """What a group lets in: `port` (one, or the first and last) from `remote_ip` (a CIDR).
 
     protocol: "tcp", "udp" or "icmp"; icmp has no port.
+    remote_group: let in the servers of this group instead, its own servers for its own name.
     """
 
     port: int | tuple[int, int] | None = None
     protocol: str = "tcp"
     remote_ip: str = MY_IP
+    remote_group: str | None = None
 
     def __str__(self) -> str:
         first, last = _ports(self.port)
         ports = "" if first is None else f" {first}" if first == last else f" {first}-{last}"
-        return f"{self.protocol}{ports} from {self.remote_ip}"
+        source = f"group {self.remote_group}" if self.remote_group else self.remote_ip
+        return f"{self.protocol}{ports} from {source}"
 
 
 @chore("list security groups")
 def list(conn: Connection) -> Table[SecurityGroup]:
     """The project's security groups, with what they let in. `GET /v2.0/security-groups`."""
-    columns: Columns = {"name": "name", "lets in": _lets_in, "description": "description"}
-    return Table(SECURITY_GROUP.list(conn), columns, "security group")
+    groups = [*SECURITY_GROUP.list(conn)]
+    names = {group.id: group.name for group in groups}
+    columns: Columns = {
+        "name": "name",
+        "lets in": lambda group: _lets_in(group, names),
+        "description": "description",
+    }
+    return Table(groups, columns, "security group")
 
 
 @chore("find security group {name_or_id}")
@@ -83,6 +92,8 @@ def ensure(
             hint="Put the rules into a group of their own.",
         )
     wanted = [checked(conn, rule, allow_world) for rule in rules]
+    # Before anything is made; the group's own name stays, for it may not be there yet.
+    wanted = [_with_group_found(conn, rule, name) for rule in wanted]
     seen = SECURITY_GROUP.named(conn, name) if among is None else among
     named = [group for group in seen if group.name == name]
     if named:
@@ -90,6 +101,10 @@ def ensure(
     else:
         with Made(conn) as made:
             group = made.create(SECURITY_GROUP, name=name)
+    wanted = [
+        replace(rule, remote_group=group.id) if rule.remote_group == name else rule
+        for rule in wanted
+    ]
     missing = [rule for rule in wanted if not _has(group, rule)]
     each(lambda rule: _add(conn, group, rule), missing)
     return SECURITY_GROUP.get(conn, group.id) if missing else group
@@ -103,15 +118,20 @@ def allow(
     port: int | tuple[int, int] | None,
     protocol: str = "tcp",
     remote_ip: str = MY_IP,
+    remote_group: str | None = None,
     allow_world: bool = False,
 ) -> SecurityGroup:
     """The group lets `port` in from `remote_ip` afterwards; it is made if it is missing.
 
     port: one port, or the first and the last; None for protocol "icmp".
     remote_ip: a CIDR, an address, or "my-ip" for this machine's public address.
+    remote_group: let in the servers of this group, whatever their addresses, and nobody else. A
+        group may name itself: its servers reach each other then.
     allow_world: without it, opening SSH to the whole internet is refused.
     """
-    return ensure(conn, name, rules=[Rule(port, protocol, remote_ip)], allow_world=allow_world)
+    return ensure(
+        conn, name, rules=[Rule(port, protocol, remote_ip, remote_group)], allow_world=allow_world
+    )
 
 
 def cidr_of(conn: Connection, remote_ip: str) -> str:
@@ -158,6 +178,8 @@ def checked(conn: Connection, rule: Rule, allow_world: bool) -> Rule:
         raise InvalidInput(f"{rule.protocol} needs {'no' if first else 'a'} port.")
     if first is not None and last is not None and not 1 <= first <= last <= 65535:
         raise InvalidInput(f"{rule.port} is no port: 1 to 65535, the first not after the last.")
+    if rule.remote_group:
+        return replace(rule, remote_ip="")
     cidr = cidr_of(conn, rule.remote_ip)
     world = ipaddress.ip_network(cidr).prefixlen < WORLD
     if world and not allow_world and rule.protocol == "tcp" and (first or 0) <= 22 <= (last or 0):
@@ -166,6 +188,13 @@ def checked(conn: Connection, rule: Rule, allow_world: bool) -> Rule:
             hint='Give your own address, or "my-ip"; allow_world=True opens it all the same.',
         )
     return Rule(rule.port, rule.protocol, cidr)
+
+
+def _with_group_found(conn: Connection, rule: Rule, name: str) -> Rule:
+    """The rule with its remote group's ID, unless that is the group called `name` itself."""
+    if rule.remote_group in (None, name):
+        return rule
+    return replace(rule, remote_group=find(conn, rule.remote_group or "").id)
 
 
 def _ports(port: int | tuple[int, int] | None) -> tuple[int | None, int | None]:
@@ -186,7 +215,8 @@ def _add(conn: Connection, group: SecurityGroup, rule: Rule) -> None:
                 protocol=rule.protocol,
                 port_range_min=first,
                 port_range_max=last,
-                remote_ip_prefix=rule.remote_ip,
+                remote_ip_prefix=rule.remote_ip or None,
+                remote_group_id=rule.remote_group,
             ),
             lambda: [group] if _has(SECURITY_GROUP.get(conn, group.id), rule) else [],
         )
@@ -199,20 +229,24 @@ def _has(group: SecurityGroup, rule: Rule) -> bool:
         and there["ethertype"] == _ethertype(rule)
         and there["protocol"] == rule.protocol
         and (there["port_range_min"], there["port_range_max"]) == (first, last)
-        and there["remote_ip_prefix"] == rule.remote_ip
+        and (there["remote_ip_prefix"] or "") == rule.remote_ip
+        and there["remote_group_id"] == rule.remote_group
         for there in group.security_group_rules
     )
 
 
 def _ethertype(rule: Rule) -> str:
+    if rule.remote_group:
+        return "IPv4"  # a project's own network has no other addresses on Pouta
     return f"IPv{ipaddress.ip_network(rule.remote_ip).version}"
 
 
-def _lets_in(group: SecurityGroup) -> Sequence[str]:
+def _lets_in(group: SecurityGroup, names: Mapping[str, str]) -> Sequence[str]:
     def text(rule: dict[str, object]) -> str:
         first, last = rule["port_range_min"], rule["port_range_max"]
         ports = "" if first is None else f" {first}" if first == last else f" {first}-{last}"
-        group_only = "its group" if rule["remote_group_id"] else "anywhere"
+        remote = str(rule["remote_group_id"] or "")
+        group_only = f"group {names.get(remote, remote)}" if remote else "anywhere"
         source = rule["remote_ip_prefix"] or group_only
         return f"{rule['protocol'] or 'all'}{ports} from {source}"
 
