@@ -284,7 +284,7 @@ def _check(names: Sequence[str], wish: Wish) -> None:
             "A floating IP and volumes are attached to a server that is there.",
             hint="Leave wait=True with them.",
         )
-    if wish.floating_ip and not (wish.ssh_from or wish.security_groups):
+    if wish.floating_ip and not (wish.ssh_from or wish.security_groups or wish.like):
         progress.say("Nothing lets SSH in from outside: ssh_from='my-ip' would.")
     _encoded(wish.user_data)
 
