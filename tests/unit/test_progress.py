@@ -41,9 +41,7 @@ def test_a_terminal_shows_one_line_that_is_written_over():
 
 
 def test_nothing_is_shown_where_nobody_looks():
-    done = subprocess.run(
-        [sys.executable, "-c", WAIT], capture_output=True, timeout=60, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", WAIT], capture_output=True, timeout=60, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
