@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         servers,
         volumes,
     )
+    from pouta.cleaning import cleanup, temporary
     from pouta.connection import connect
 
 __version__ = "0.1.0"
@@ -64,6 +65,7 @@ __all__ = [
     "TimedOut",
     "Unreachable",
     "billing",
+    "cleanup",
     "connect",
     "flavors",
     "floating_ips",
@@ -75,14 +77,17 @@ __all__ = [
     "quotas",
     "security_groups",
     "servers",
+    "temporary",
     "volumes",
 ]
+
+_FUNCTIONS = {"connect": "connection", "cleanup": "cleaning", "temporary": "cleaning"}
 
 
 def __getattr__(name: str) -> Any:
     """Load a helper module, and with it openstacksdk, when it is first used."""
-    if name == "connect":
-        return importlib.import_module("pouta.connection").connect
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"pouta.{_FUNCTIONS[name]}"), name)
     if name in __all__:
         return importlib.import_module(f"pouta.{name}")
     raise AttributeError(f"module 'pouta' has no attribute '{name}'")

@@ -102,6 +102,11 @@ class Kind(Generic[R]):
         words = str(getattr(thing, "description", None) or "").split()
         return dict(word.split("=", 1) for word in words if "=" in word)
 
+    def tags(self, thing: R) -> set[str]:
+        """The user's tags on a thing: those that `noted` wrote, and the API's own."""
+        written = self.notes(thing).get(TAGS, "").split(",")
+        return {*written, *(getattr(thing, "tags", None) or [])} - {""}
+
     def _call(self, conn: Connection, name: str) -> Any:
         return getattr(getattr(conn, self.service), name)
 

@@ -14,7 +14,8 @@ import pouta
 from pouta import errors
 
 ROOT = Path(__file__).parents[1]
-NOUNS = [name for name in pouta.__all__ if name.islower() and name not in ("connect", "practice")]
+FUNCTIONS = ("connect", "cleanup", "temporary")
+NOUNS = [name for name in pouta.__all__ if name.islower() and name not in (*FUNCTIONS, "practice")]
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:

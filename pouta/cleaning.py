@@ -1,0 +1,198 @@
+"""Clean up by tag: everything that carries it, and nothing else, in the order that lets go."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pouta import progress, volumes
+from pouta.concurrently import each, meet
+from pouta.display import Columns, Table
+from pouta.errors import Failed, InvalidInput, Leftover, PoutaError, chore, listed
+from pouta.kinds import (
+    FLOATING_IP,
+    NETWORK,
+    PORT,
+    ROUTER,
+    SECURITY_GROUP,
+    SERVER,
+    SNAPSHOT,
+    SUBNET,
+    VOLUME,
+    Kind,
+    id_of,
+    name_of,
+)
+from pouta.made import remove
+
+if TYPE_CHECKING:
+    from openstack.block_storage.v3.volume import Volume
+    from openstack.connection import Connection
+
+REMOVE_WITHIN = 300.0  # seconds, for each kind
+LET_GO_WITHIN = 30.0  # seconds; a part of a network that is still in use then has another user
+# Each before what it holds on to.
+ORDER: Sequence[Kind[Any]] = (
+    SERVER,
+    FLOATING_IP,
+    PORT,
+    SNAPSHOT,
+    VOLUME,
+    SECURITY_GROUP,
+    ROUTER,
+    SUBNET,
+    NETWORK,
+)
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """One thing that carries the tag."""
+
+    kind: str
+    name: str
+    status: str
+    id: str
+
+
+@chore("clean up what is tagged {tag}")
+def cleanup(
+    conn: Connection, *, tag: str, dry_run: bool = False, timeout: float = REMOVE_WITHIN
+) -> Table[Tagged]:
+    """Everything of the project that carries this tag is gone, with all its data. No way back.
+
+    What `tags=` of `launch`, `launch_many` and `volumes.create` was put on: servers, floating IPs,
+    volumes; and ports, volume snapshots, security groups, routers, subnets and networks that carry
+    it in the same way or as a tag of Neutron's. What has no such tag is never touched: an untagged
+    volume in a tagged server stays, and so do key pairs and the group that `ssh_from` makes, which
+    cost nothing and which other servers may use. Images and stored objects are not looked at.
+
+    dry_run: only list it.
+    timeout: seconds for each kind of thing.
+
+    Returns what was removed, or with `dry_run` would be. Raises Failed when something stays, with
+    the reason of each in `leftovers`; all the rest is removed then.
+    """
+    _check(tag)
+    found = _carrying(conn, tag)
+    table = _table(
+        Tagged(kind.noun, name_of(thing), getattr(thing, "status", None) or "", id_of(thing))
+        for kind, things in found.items()
+        for thing in things
+    )
+    if dry_run or not table:
+        return table
+    progress.say(f"Removing what is tagged '{tag}':\n{table}")
+    left: list[Leftover] = []
+    gone: set[str] = set()
+    for kind in ORDER:
+        stays = _remove(conn, kind, found[kind], gone, timeout)
+        left += stays
+        gone |= {*map(id_of, found[kind])} - {leftover.id for leftover in stays}
+    if left:
+        incomplete = Failed(
+            f"{len(left)} of {len(table)} things that are tagged '{tag}' are still there.",
+            hint=f"Free them, then call pouta.cleanup(conn, tag={tag!r}) again.",
+            resource=_table(row for row in table if row.id in gone),
+        )
+        incomplete.leftovers = left
+        raise incomplete
+    return table
+
+
+@contextmanager
+def temporary(conn: Connection, *, timeout: float = REMOVE_WITHIN) -> Iterator[str]:
+    """A fresh tag for a block; at its end everything that carries the tag is removed.
+
+        with pouta.temporary(conn) as tag:
+            server = pouta.servers.launch(conn, "try", …, tags=[tag])
+
+    Also after an exception, which goes on its way afterwards, and after Ctrl-C. What could not be
+    removed is in the exception's `leftovers`. What is and is not removed: see `cleanup`.
+    """
+    tag = f"temporary-{secrets.token_hex(4)}"
+    try:
+        yield tag
+    except BaseException as error:
+        _clean_up_after(error, conn, tag, timeout)
+        raise
+    cleanup(conn, tag=tag, timeout=timeout)
+
+
+def _clean_up_after(error: BaseException, conn: Connection, tag: str, timeout: float) -> None:
+    """Clean up, and tell it on the exception that ended the block: that is the one to see."""
+    try:
+        removed = cleanup(conn, tag=tag, timeout=timeout)
+    except PoutaError as incomplete:
+        left = [*getattr(error, "leftovers", ()), *incomplete.leftovers]
+        error.leftovers = left  # type: ignore[attr-defined]  # any exception may carry them
+        error.add_note(f"pouta: {incomplete}")
+    else:
+        if removed:
+            error.add_note(f"pouta: all that was tagged '{tag}' is removed.")
+
+
+def _check(tag: str) -> None:
+    if not isinstance(tag, str) or not re.fullmatch(r"[\w.:-]{1,60}", tag):
+        raise InvalidInput(f"{tag!r} is no tag: a word of letters, digits and . : _ -")
+
+
+def _carrying(conn: Connection, tag: str) -> dict[Kind[Any], Sequence[Any]]:
+    """What carries the tag, by kind; one listing for each, at the same time."""
+    meet(conn, "compute", "network", "block_storage")
+
+    def of(kind: Kind[Any]) -> Sequence[Any]:
+        # An administrator would see the networks of every project.
+        mine = {"project_id": conn.current_project_id} if kind.service == "network" else {}
+        return [thing for thing in kind.list(conn, **mine) if tag in kind.tags(thing)]
+
+    return dict(zip(ORDER, each(of, ORDER), strict=True))
+
+
+def _table(rows: Iterable[Tagged]) -> Table[Tagged]:
+    columns: Columns = {name: name for name in Tagged.__dataclass_fields__}
+    return Table(rows, columns, "thing with this tag")
+
+
+def _remove(
+    conn: Connection, kind: Kind[Any], things: Sequence[Any], gone: AbstractSet[str], timeout: float
+) -> Sequence[Leftover]:
+    """Remove things of one kind, and return those that stay; `gone` is what went before."""
+    if kind is VOLUME and things:
+        held = _held(conn, things, gone)
+        free = [volume for volume in things if volume.id not in held]
+        return [*held.values(), *remove(conn, kind, free, timeout=timeout)]
+    if kind is ROUTER:
+        delete = partial(_delete_router, conn)
+        return remove(conn, kind, things, timeout=min(timeout, LET_GO_WITHIN), delete=delete)
+    limit = min(timeout, LET_GO_WITHIN) if kind.service == "network" else timeout
+    return remove(conn, kind, things, timeout=limit)
+
+
+def _held(conn: Connection, disks: Sequence[Volume], gone: AbstractSet[str]) -> dict[str, Leftover]:
+    """The volumes, by ID, that something needs which stays: to ask for their end would be vain."""
+    copies = {snapshot.volume_id: snapshot for snapshot in SNAPSHOT.list(conn)}
+    held: dict[str, Leftover] = {}
+    for disk in disks:
+        reason = ""
+        if disk.id in copies:
+            reason = f"it has the snapshot '{copies[disk.id].name or copies[disk.id].id}'"
+        if hosts := {*volumes.attached_to(disk)} - gone:
+            reason = f"server {listed(sorted(hosts))} has it"
+        if reason:
+            held[disk.id] = Leftover(VOLUME.noun, disk.id, disk.name or "", reason)
+    return held
+
+
+def _delete_router(conn: Connection, id: str) -> None:
+    """A router goes once it is unplugged from its networks."""
+    ports = [port for port in PORT.list(conn, device_id=id) if "interface" in port.device_owner]
+    for subnet in {address["subnet_id"] for port in ports for address in port.fixed_ips}:
+        conn.network.remove_interface_from_router(id, subnet)
+    ROUTER.delete(conn, id)

@@ -1,0 +1,162 @@
+"""What carries a tag goes, and nothing else."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from openstack.connection import Connection
+
+import pouta
+from pouta.kinds import NETWORK, PORT, ROUTER, SECURITY_GROUP, SNAPSHOT, SUBNET, VOLUME
+from pouta.made import Made
+from tests.wire import recorded
+
+SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
+
+
+def holdings(conn: Connection) -> dict[str, set[str]]:
+    network = conn.network
+    return {
+        "server": {server.name for server in conn.compute.servers()},
+        "volume": {volume.name for volume in conn.block_storage.volumes()},
+        "volume snapshot": {snapshot.name for snapshot in conn.block_storage.snapshots()},
+        "floating IP": {ip.id for ip in network.ips()},
+        "port": {port.name for port in network.ports() if port.name},
+        "security group": {group.name for group in network.security_groups()},
+        "router": {router.name for router in network.routers()},
+        "network": {found.name for found in network.networks() if not found.is_router_external},
+    }
+
+
+def test_everything_with_the_tag_goes_and_the_rest_stays(practice_conn):
+    conn = practice_conn
+    pouta.volumes.create(conn, "mine", 1)
+    pouta.servers.launch(conn, "other", **SMALL, ssh_from="192.0.2.7", tags=["course-2"])
+    before = holdings(conn)
+
+    pouta.servers.launch(
+        conn,
+        "web",
+        image="cirros",
+        flavor="standard.tiny",
+        ssh_from="192.0.2.7",
+        floating_ip=True,
+        volumes=[1, "mine"],
+        boot_volume_size=10,
+        tags=["course", "2026"],
+    )
+    with Made(conn, tags=["course"]) as made:
+        lan = made.create(NETWORK, name="lan")
+        subnet = made.create(
+            SUBNET, name="lan", network_id=lan.id, ip_version=4, cidr="10.0.0.0/24"
+        )
+        conn.network.add_interface_to_router(made.create(ROUTER, name="way"), subnet.id)
+        made.create(PORT, name="plug", network_id=lan.id)
+        made.create(SECURITY_GROUP, name="group")
+        made.create(
+            SNAPSHOT, name="monday", volume_id=pouta.volumes.find(conn, "mine").id, force=True
+        )
+    neutrons = conn.network.create_security_group(name="tagged by hand", description="a = b, c")
+    conn.network.set_tags(neutrons, ["course"])
+    full = holdings(conn)
+
+    listed = pouta.cleanup(conn, tag="course", dry_run=True)
+    assert holdings(conn) == full
+    assert [(thing.kind, thing.name) for thing in listed if thing.kind != "floating IP"] == [
+        ("server", "web"),
+        ("port", "plug"),
+        ("volume snapshot", "monday"),
+        *(("volume", name) for name in ("web-volume-1", "web-boot")),
+        *(("security group", thing.name) for thing in listed if thing.kind == "security group"),
+        ("router", "way"),
+        ("subnet", "lan"),
+        ("network", "lan"),
+    ]
+    groups = {thing.name for thing in listed if thing.kind == "security group"}
+    assert groups == {"group", "tagged by hand"}
+    assert [thing.kind for thing in listed].count("floating IP") == 1
+    assert "web-volume-1" in str(listed)
+
+    removed = pouta.cleanup(conn, tag="course")
+    assert [*removed] == [*listed]
+    assert holdings(conn) == before
+    assert pouta.volumes.find(conn, "mine").status == "available"
+    with recorded() as requests:
+        assert pouta.cleanup(conn, tag="course") == []
+    assert {request.split()[0] for request in requests} == {"GET"}
+
+
+def test_what_cannot_go_is_named_with_its_reason_and_the_rest_goes(practice_conn):
+    conn = practice_conn
+    pouta.servers.launch(conn, "keeper", **SMALL)
+    for name in ("held", "copied", "free"):
+        pouta.volumes.create(conn, name, 1, tags=["trial"])
+    pouta.volumes.attach(conn, "keeper", "held")
+    copy = conn.block_storage.create_snapshot(
+        name="copy", volume_id=pouta.volumes.find(conn, "copied").id
+    )
+    conn.block_storage.wait_for_status(copy, "available")
+    with Made(conn, tags=["trial"]) as made:
+        group = made.create(SECURITY_GROUP, name="worn")
+    port = next(iter(conn.network.ports(device_id=pouta.servers.find(conn, "keeper").id)))
+    conn.network.update_port(port, security_groups=[group.id])
+
+    began = time.monotonic()
+    with pytest.raises(pouta.Failed, match="3 of 4 things that are tagged 'trial'") as caught:
+        pouta.cleanup(conn, tag="trial", timeout=5)
+    assert time.monotonic() - began < 30
+    why = {leftover.name: leftover.reason for leftover in caught.value.leftovers}
+    assert set(why) == {"held", "copied", "worn"}
+    assert pouta.servers.find(conn, "keeper").id in why["held"]
+    assert "'copy'" in why["copied"]
+    assert "in use" in why["worn"]
+    assert [thing.name for thing in caught.value.resource] == ["free"]
+    assert holdings(conn)["volume"] == {"held", "copied"}
+    assert pouta.volumes.find(conn, "held").status == "in-use"
+
+
+@pytest.mark.parametrize("tag", ["", " ", "two words", "a,b", None, "x" * 61])
+def test_what_is_no_tag_costs_no_request(practice_conn, no_requests, tag):
+    with pytest.raises(pouta.InvalidInput, match="is no tag"):
+        pouta.cleanup(practice_conn, tag=tag)
+
+
+class TestTemporary:
+    def test_all_goes_at_the_end_of_the_block(self, practice_conn):
+        before = holdings(practice_conn)
+        with pouta.temporary(practice_conn) as tag:
+            pouta.servers.launch_many(
+                practice_conn, "n", 2, **SMALL, floating_ip=True, volumes=[1], tags=[tag]
+            )
+            assert len(holdings(practice_conn)["volume"]) == 2
+        assert holdings(practice_conn) == before
+
+    @pytest.mark.parametrize("ends_by", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
+    def test_after_an_exception_too_and_the_exception_goes_on(self, practice_conn, ends_by):
+        before = holdings(practice_conn)
+        with pytest.raises(ends_by) as caught, pouta.temporary(practice_conn) as tag:
+            pouta.volumes.create(practice_conn, "data", 1, tags=[tag])
+            raise ends_by
+        assert holdings(practice_conn) == before
+        assert "is removed" in caught.value.__notes__[0]
+
+    def test_a_launch_that_ran_out_of_time_is_taken_back(self, practice_conn):
+        before = holdings(practice_conn)
+        with pytest.raises(pouta.TimedOut), pouta.temporary(practice_conn) as tag:
+            pouta.servers.launch(practice_conn, "web", **SMALL, timeout=0.5, tags=[tag])
+        assert holdings(practice_conn) == before
+
+    def test_what_stays_is_told_on_the_exception_that_ended_the_block(self, practice_conn):
+        pouta.servers.launch(practice_conn, "keeper", **SMALL)
+        with pytest.raises(ZeroDivisionError) as caught, pouta.temporary(practice_conn) as tag:
+            held = pouta.volumes.create(practice_conn, "held", 1, tags=[tag])
+            pouta.volumes.attach(practice_conn, "keeper", held)
+            raise ZeroDivisionError
+        assert [leftover.id for leftover in caught.value.leftovers] == [held.id]
+        assert held.id in caught.value.__notes__[0]
+        assert f"tag='{tag}'" in caught.value.__notes__[0]
+        with pytest.raises(pouta.Failed, match="1 of 1"), pouta.temporary(practice_conn) as tag:
+            VOLUME.create(practice_conn, name="x", size=1, metadata={"pouta_tags": f"a,{tag},b"})
+            held = next(iter(VOLUME.named(practice_conn, "x")))
+            pouta.volumes.attach(practice_conn, "keeper", held)
