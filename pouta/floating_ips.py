@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pouta import find as _find
-from pouta import networks, waiting
+from pouta import networks, quotas, waiting
 from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, Refused, chore
@@ -130,10 +130,17 @@ def check_free(conn: Connection, ip: FloatingIP) -> None:
 
 def allocate(made: Made, port: Port, external: Network | None = None) -> FloatingIP:
     """A new address that leads to the port, in one request."""
+    from openstack.exceptions import ConflictException
+
     pool = external or networks.external(made.conn)
     if pool is None:
         raise NotFound("This cloud has no floating IPs.", hint="ePouta: use the private address.")
-    return made.create(FLOATING_IP, floating_network_id=pool.id, port_id=port.id)
+    try:
+        return made.create(FLOATING_IP, floating_network_id=pool.id, port_id=port.id)
+    except ConflictException:
+        # Neutron says that the quota is full, not how full it is; that costs a request only now.
+        quotas.check(quotas.networks(made.conn), {"floatingip": 1})
+        raise
 
 
 def ports_of(conn: Connection, servers: Sequence[Server]) -> dict[str, Port]:

@@ -139,7 +139,8 @@ def refusal(quotas: Sequence[Quota], wanted: Mapping[str, float]) -> str:
     cloud does that itself.
     """
     return "; ".join(
-        f"{quota.name}: {quota.used:g} of {quota.limit:g} used, {wanted[quota.key]:g} wanted"
+        f"{quota.name}: {round(quota.used, 1):g} of {round(quota.limit, 1):g} used, "
+        f"{round(wanted[quota.key], 1):g} wanted"
         for quota in quotas
         if quota.limit is not None and not quota.has_room_for(wanted.get(quota.key, 0))
     )

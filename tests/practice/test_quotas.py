@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from openstack.exceptions import ForbiddenException
 
 import pouta
 from pouta import quotas
@@ -80,3 +81,96 @@ def test_only_flavors_with_room_fit_the_quota(practice_conn, practice_cloud):
     assert "standard.large" not in fitting()
     practice_cloud.admin.compute.update_quota_set(practice_conn.current_project_id, instances=0)
     assert fitting() == set()
+
+
+SMALL = {"image": "Ubuntu-24.04", "flavor": "standard.tiny"}
+
+
+class TestDryRun:
+    def test_what_would_be_made_its_cost_and_the_quota_are_shown(self, practice_conn, home):
+        with recorded() as requests:
+            plan = pouta.servers.launch(
+                practice_conn,
+                "web",
+                **SMALL,
+                ssh_from="192.0.2.7",
+                floating_ip=True,
+                volumes=[20],
+                boot_volume_size=10,
+                dry_run=True,
+            )
+        assert {request.split()[0] for request in requests} == {"GET"}
+        assert [(row.kind, row.name) for row in plan] == [
+            ("key pair", "your own key"),
+            ("security group", "ssh-from-192.0.2.7-32"),
+            ("server", "web"),
+            ("volume", "web-boot"),
+            ("volume", "web-volume-1"),
+            ("floating IP", "any free address"),
+        ]
+        assert plan.total_per_hour == pytest.approx(0.26 + 30 * 3.6 / 1024 + 0.2)
+        assert (plan.fits_quota, plan.refusal, plan.unpriced) == (True, "", [])
+        assert "The quota allows it." in str(plan)
+        assert "BU in 30 days" in plan._repr_html_()
+        assert not (home / ".ssh").exists()
+        assert [*practice_conn.compute.keypairs()] == []
+
+    def test_what_does_not_fit_is_told_and_a_launch_refuses_it_before_anything(self, practice_conn):
+        wish = {"image": "cirros", "flavor": "hpc.4.5core", "floating_ip": True, "volumes": [400]}
+        plan = pouta.servers.launch_many(practice_conn, "node", 3, **wish, dry_run=True)
+        assert plan.fits_quota is False
+        assert [row.name for row in plan if row.kind == "server"] == ["node-1", "node-2", "node-3"]
+        with recorded() as requests, pytest.raises(pouta.QuotaExceeded) as caught:
+            pouta.servers.launch_many(practice_conn, "node", 3, **wish)
+        assert {request.split()[0] for request in requests} == {"GET"}
+        for said in (str(plan), str(caught.value)):
+            assert "cores: 0 of 8 used, 15 wanted" in said
+            assert "GiB of standard: 0 of 1000 used, 1200 wanted" in said
+            assert "floating IPs: 0 of 2 used, 3 wanted" in said
+            assert "instances" not in said
+        assert "servicedesk@csc.fi" in caught.value.hint
+
+    def test_names_are_looked_up_and_guards_asked_as_for_a_launch(self, practice_conn):
+        with pytest.raises(pouta.NotFound, match=r"Closest: 'standard\.tiny'"):
+            pouta.servers.launch(
+                practice_conn, "web", image="cirros", flavor="standard.tin", dry_run=True
+            )
+        with pytest.raises(pouta.Refused, match="whole internet"):
+            pouta.servers.launch(practice_conn, "web", **SMALL, ssh_from="0.0.0.0/0", dry_run=True)
+
+    def test_a_second_run_shows_only_what_is_missing(self, practice_conn):
+        pouta.servers.launch(practice_conn, "web-1", **SMALL, volumes=[1], floating_ip=True)
+        wish = {**SMALL, "volumes": [1, 2], "floating_ip": True, "exist_ok": True}
+        plan = pouta.servers.launch_many(practice_conn, "web", 2, **wish, dry_run=True)
+        assert [(row.kind, row.name) for row in plan] == [
+            ("server", "web-2"),
+            ("volume", "web-1-volume-2"),
+            ("volume", "web-2-volume-1"),
+            ("volume", "web-2-volume-2"),
+            ("floating IP", "any free address"),
+        ]
+        pouta.servers.launch_many(practice_conn, "web", 2, **wish)
+        assert pouta.servers.launch_many(practice_conn, "web", 2, **wish, dry_run=True) == []
+
+    def test_without_the_right_to_read_quotas_the_cloud_decides(self, practice_conn, monkeypatch):
+        def forbidden():
+            raise ForbiddenException("not for you", http_status=403)
+
+        monkeypatch.setattr(practice_conn.compute, "get_limits", forbidden)
+        plan = pouta.servers.launch(
+            practice_conn, "big", image="cirros", flavor="hpc.4.20core", dry_run=True
+        )
+        assert plan.fits_quota is None
+        assert "may not be read" in str(plan)
+        with pytest.raises(pouta.QuotaExceeded, match="cores"):
+            pouta.servers.launch(practice_conn, "big", image="cirros", flavor="hpc.4.20core")
+
+
+def test_an_address_beyond_the_quota_is_refused_with_figures(practice_conn):
+    pouta.servers.launch(practice_conn, "web", **SMALL)
+    outside = pouta.networks.external(practice_conn)
+    for _ in range(2):
+        practice_conn.network.create_ip(floating_network_id=outside.id)
+    with pytest.raises(pouta.QuotaExceeded, match="floating IPs: 2 of 2 used, 1 wanted") as caught:
+        pouta.floating_ips.attach(practice_conn, "web")
+    assert "servicedesk@csc.fi" in caught.value.hint
