@@ -1,4 +1,4 @@
-"""Who is logged in, with which token, and what the cloud offers. Keystone."""
+"""Who is logged in, with which token, what the cloud offers, and logins for programs. Keystone."""
 
 from __future__ import annotations
 
@@ -7,12 +7,39 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from pouta import clouds
+from pouta.credentials import (
+    ApplicationCredential,
+    EC2Credentials,
+    create_application_credential,
+    create_ec2_credentials,
+    delete_application_credential,
+    delete_ec2_credentials,
+    list_application_credentials,
+    list_ec2_credentials,
+)
 from pouta.display import Table
 from pouta.errors import chore
 
 if TYPE_CHECKING:
     from keystoneauth1.access import AccessInfoV3
     from openstack.connection import Connection
+
+__all__ = [
+    "ApplicationCredential",
+    "EC2Credentials",
+    "Endpoint",
+    "Token",
+    "WhoAmI",
+    "catalog",
+    "create_application_credential",
+    "create_ec2_credentials",
+    "delete_application_credential",
+    "delete_ec2_credentials",
+    "list_application_credentials",
+    "list_ec2_credentials",
+    "token",
+    "whoami",
+]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What servers boot from, and who may log in to them. Glance."""
+"""What servers boot from, who may log in to them, and how they come and go. Glance."""
 
 from __future__ import annotations
 
@@ -12,12 +12,26 @@ import yaml
 from pouta import find as _find
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, chore
+from pouta.image_files import accept, delete, download, members, share, unshare, upload
 from pouta.kinds import IMAGE, SERVER
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
     from openstack.image.v2.image import Image
+
+__all__ = [
+    "accept",
+    "delete",
+    "download",
+    "find",
+    "list",
+    "login_user",
+    "members",
+    "share",
+    "unshare",
+    "upload",
+]
 
 
 @chore("list images")

@@ -1,0 +1,127 @@
+"""A new cloud in the user's clouds.yaml, which keeps all that is in it already."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pouta import progress
+from pouta.errors import ConfigurationError, InvalidInput, Refused
+
+RESERVED = {"defaults", "envvars"}
+
+
+def for_new(name: str, path: str | os.PathLike[str] | None) -> Path:
+    """The file that may get a cloud of this name, or an error: nothing in it is replaced."""
+    if not name.strip() or name in RESERVED:
+        raise InvalidInput(f"'{name}' is no name for a cloud in clouds.yaml.")
+    file = Path(path).expanduser() if path is not None else _usual()
+    if file.suffix not in (".yaml", ".yml"):
+        raise InvalidInput(f"{file} is not a .yaml file.")
+    if file.is_file() and name in _clouds(_text(file), file):
+        raise Refused(
+            f"There is a cloud '{name}' in {file} already.",
+            hint="Save it by another name: save_as=…",
+        )
+    here = Path.cwd() / "clouds.yaml"
+    if path is None and here.exists() and here.resolve() != file.resolve():
+        progress.say(f"In this folder {here} is read, and not {file}.")
+    return file
+
+
+def add(file: Path, name: str, cloud: Mapping[str, Any]) -> None:
+    """The file has this cloud as well afterwards, and only its owner can read it."""
+    file = file.resolve()
+    before = _text(file) if file.exists() else ""
+    after = _with(before, name, cloud, file)
+    expected = {**_clouds(before, file), name: cloud}
+    if _clouds(after, file) != expected:
+        raise ConfigurationError(f"{file} is written in a way that nothing can be added to.")
+    try:
+        _make_folder(file.parent)
+        _write_private(file, after)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+def _usual() -> Path:
+    if named := os.environ.get("OS_CLIENT_CONFIG_FILE"):
+        return Path(named).expanduser()
+    folder = Path.home() / ".config" / "openstack"
+    yml = folder / "clouds.yml"  # a new clouds.yaml would hide it
+    return yml if yml.exists() and not (folder / "clouds.yaml").exists() else folder / "clouds.yaml"
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read as text in UTF-8.") from error
+
+
+def _clouds(text: str, file: Path) -> dict[str, Any]:
+    try:
+        held = yaml.safe_load(text) or {}
+        return dict(held.get("clouds") or {})
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError):
+        raise ConfigurationError(
+            f"{file} cannot be read as YAML with `clouds:` in it.",
+            hint="Mend it, or save to another file: path=…",
+        ) from None  # which would quote the file, and there are secrets in it
+
+
+def _with(text: str, name: str, cloud: Mapping[str, Any], file: Path) -> str:
+    """The text with the new cloud right below `clouds:`; what it has, comments too, stays."""
+    lines = text.splitlines()
+    root = yaml.compose(text)
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value != "clouds":
+            continue
+        if isinstance(value, yaml.MappingNode) and value.value and not value.flow_style:
+            indent = value.value[0][0].start_mark.column
+        elif isinstance(value, yaml.ScalarNode) and not value.value:
+            indent = 2
+        else:
+            raise ConfigurationError(
+                f"The clouds in {file} are not written below each other.",
+                hint="Save to another file: path=…",
+            )
+        below = key.start_mark.line + 1
+        return "\n".join([*lines[:below], *_block(name, cloud, indent), *lines[below:], ""])
+    return "\n".join([*lines, "clouds:", *_block(name, cloud, 2), ""])
+
+
+def _block(name: str, settings: Mapping[str, Any], indent: int) -> list[str]:
+    lines = [f"{' ' * indent}{json.dumps(name)}:"]
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            lines += _block(key, value, indent + 2)
+        else:
+            lines.append(f"{' ' * (indent + 2)}{json.dumps(key)}: {json.dumps(value)}")
+    return lines
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Whole or not at all, and never readable by others, not for a moment."""
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        Path(temporary).replace(file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
