@@ -15,6 +15,7 @@ from pouta import (
     floating_ips,
     images,
     keypairs,
+    known_hosts,
     networks,
     planning,
     prices,
@@ -26,7 +27,7 @@ from pouta import (
 from pouta import security_groups as groups
 from pouta.concurrently import each, gather, meet
 from pouta.display import Table
-from pouta.errors import InvalidInput, Refused, chore, listed
+from pouta.errors import InvalidInput, Refused, chore, listed, what_the_cloud_said
 from pouta.kinds import FLOATING_IP, SERVER, SUBNET, VOLUME
 from pouta.made import Made, remove
 from pouta.planning import Plan, rehearsable
@@ -561,6 +562,8 @@ def _root_disk(made: Made, name: str, plan: _Plan) -> Volume | None:
 
 def _connect(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, FloatingIP]:
     """Floating IPs lead to the servers' ports; by server ID."""
+    from openstack.exceptions import NotFoundException
+
     if not plan.wish.floating_ip:
         return {}
     if plan.external is None:
@@ -574,7 +577,19 @@ def _connect(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, Fl
             return floating_ips.allocate(made, port, plan.external)
         return floating_ips.connect(made, port, plan.address, external=plan.external)
 
-    return dict(zip(ports, each(lead, ports.values()), strict=True))
+    try:
+        ips = dict(zip(ports, each(lead, ports.values()), strict=True))
+    except NotFoundException as error:
+        if "not reachable" not in what_the_cloud_said(error):
+            raise
+        raise Refused(
+            f"Network '{plan.network.name}' has no router, so no floating IP can lead into it.",
+            hint="pouta.networks.ensure_default(conn) makes the one that a project should have.",
+        ) from error
+    for id, ip in ips.items():
+        if id not in there:
+            known_hosts.tell(ip.floating_ip_address)
+    return ips
 
 
 def _make_disks(made: Made, servers: Sequence[Server], plan: _Plan) -> dict[str, Sequence[Volume]]:

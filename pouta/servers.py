@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pouta import clouds, floating_ips, images, keypairs, states, waiting
 from pouta import find as _find
+from pouta import floating_ips, states
 from pouta.changing import (
     CHANGE_TIMEOUT,
     check_others,
@@ -23,12 +21,14 @@ from pouta.changing import (
     unshelve,
 )
 from pouta.concurrently import gather
+from pouta.diagnosing import diagnose
 from pouta.display import Table
-from pouta.errors import Failed, Refused, chore
+from pouta.errors import Failed, chore
 from pouta.keeping import recreate, snapshot
-from pouta.kinds import FLOATING_IP, SERVER, VOLUME
+from pouta.kinds import FLOATING_IP, SECURITY_GROUP, SERVER, VOLUME
 from pouta.launching import launch, launch_many
-from pouta.made import remove
+from pouta.made import once, remove
+from pouta.reaching import run, ssh_command, ssh_config, wait_for_ssh
 from pouta.remaking import confirm_resize, rebuild, rescue, resize, revert_resize, unrescue
 from pouta.server_groups import create_group, delete_group, list_groups
 
@@ -36,14 +36,17 @@ if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
     from openstack.network.v2.floating_ip import FloatingIP
+    from openstack.network.v2.security_group import SecurityGroup
 
 __all__ = [
+    "add_security_group",
     "confirm_resize",
     "console_log",
     "console_url",
     "create_group",
     "delete",
     "delete_group",
+    "diagnose",
     "find",
     "launch",
     "launch_many",
@@ -53,13 +56,16 @@ __all__ = [
     "reboot",
     "rebuild",
     "recreate",
+    "remove_security_group",
     "rescue",
     "resize",
     "resume",
     "revert_resize",
+    "run",
     "shelve",
     "snapshot",
     "ssh_command",
+    "ssh_config",
     "start",
     "stop",
     "suspend",
@@ -68,8 +74,6 @@ __all__ = [
     "unshelve",
     "wait_for_ssh",
 ]
-
-SSH_PORT = 22
 
 
 @chore("list servers")
@@ -143,54 +147,46 @@ def console_url(conn: Connection, server: str | Server, *, protocol: str = "novn
     return str(console["url"])
 
 
-@chore("tell how to log in to server {server}")
-def ssh_command(conn: Connection, server: str | Server) -> str:
-    """The line that logs in: the image's user, the floating (or private) address, the key.
-
-    A practice server has nobody inside; the line is what it would be on Pouta.
-    """
-    found = _find.now(conn, SERVER, server)
-    user, pair = gather(
-        lambda: images.login_user(conn, found),
-        lambda: conn.compute.find_keypair(found.key_name) if found.key_name else None,
-    )
-    private = keypairs.private_key_of(pair.public_key) if pair and pair.public_key else None
-    usual = private is None or private.name in keypairs.USUAL_KEYS
-    identity = "" if usual else f"-i {shlex.quote(str(private))} "
-    return f"ssh {identity}{user}@{_address(found)}"
-
-
-@chore("wait for SSH on server {server}")
-def wait_for_ssh(conn: Connection, server: str | Server, *, timeout: float = 300) -> Server:
-    """The server's SSH answers afterwards. A new server takes a minute or two to get there.
-
-    timeout: seconds; then TimedOut says what to look at. Refused on the practice cloud, whose
-    servers have nobody inside.
-    """
-    found = _find.now(conn, SERVER, server)
-    if clouds.is_practice(clouds.auth_url(conn)):
-        raise Refused(
-            "Nobody can log in to a server of the practice cloud: there is no machine behind it.",
-            hint="On Pouta the same call waits until SSH answers.",
+@chore("add security group {group} to server {server}")
+def add_security_group(
+    conn: Connection, server: str | Server, group: str | SecurityGroup
+) -> Server:
+    """The group's rules hold for the server afterwards, at once. `addSecurityGroup`."""
+    found, wanted = _with_group(conn, server, group)
+    if not _has_group(found, wanted):
+        once(
+            f"group '{wanted.name}' of server '{found.name}'",
+            lambda: conn.compute.add_security_group_to_server(found, wanted.id),
+            lambda: [now] if _has_group(now := SERVER.get(conn, found.id), wanted) else [],
         )
-    address = _address(found)
-    waiting.until(
-        f"SSH at {address}",
-        lambda: [_ssh_answers(address)],
-        bool,
-        timeout=timeout,
-        hint="Is port 22 open to you (ssh_from='my-ip'), and does the server have a floating IP? "
-        "pouta.servers.console_log(conn, server) shows how far it has come.",
-    )
     return SERVER.get(conn, found.id)
 
 
-def _ssh_answers(address: str, port: int = SSH_PORT) -> bool:
-    try:
-        with socket.create_connection((address, port), timeout=5) as connection:
-            return connection.recv(4) == b"SSH-"
-    except OSError:
-        return False
+@chore("remove security group {group} from server {server}")
+def remove_security_group(
+    conn: Connection, server: str | Server, group: str | SecurityGroup
+) -> Server:
+    """The group's rules do not hold for the server any more, at once. `removeSecurityGroup`.
+
+    Without `default` a server may not get its SSH key at its next boot.
+    """
+    found, wanted = _with_group(conn, server, group)
+    if _has_group(found, wanted):
+        conn.compute.remove_security_group_from_server(found, wanted.id)
+    return SERVER.get(conn, found.id)
+
+
+def _with_group(
+    conn: Connection, server: str | Server, group: str | SecurityGroup
+) -> tuple[Server, SecurityGroup]:
+    found, wanted = gather(
+        lambda: _find.now(conn, SERVER, server), lambda: _find.one(conn, SECURITY_GROUP, group)
+    )
+    return found, wanted
+
+
+def _has_group(server: Server, group: SecurityGroup) -> bool:
+    return group.name in {its["name"] for its in server.security_groups or []}
 
 
 def _floating_ips(conn: Connection, server: Server) -> Sequence[FloatingIP]:
@@ -198,10 +194,3 @@ def _floating_ips(conn: Connection, server: Server) -> Sequence[FloatingIP]:
     if not wanted:
         return []
     return [ip for ip in FLOATING_IP.list(conn) if ip.floating_ip_address in wanted]
-
-
-def _address(server: Server) -> str:
-    found = floating_ips.addresses(server, "floating") or floating_ips.addresses(server)
-    if not found:
-        raise Refused(f"Server '{server.name}' has no address yet.", resource=server)
-    return found[0]

@@ -452,3 +452,32 @@ def test_what_a_server_boots_from_and_where_it_is_must_be_clear(
 ):
     with pytest.raises(pouta.InvalidInput, match=says):
         pouta.servers.launch(practice_conn, "web", **given)
+
+
+def test_an_address_that_this_machine_has_met_before_is_told(practice_conn, home, monkeypatch):
+    """Failure 26: addresses come back, and the new server has another host key."""
+    said = []
+    monkeypatch.setattr("pouta.progress.say", said.append)
+    outside = pouta.networks.external(practice_conn)
+    ip = practice_conn.network.create_ip(floating_network_id=outside.id).floating_ip_address
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "known_hosts").write_text(f"{ip} ssh-ed25519 AAAA\n")
+    pouta.servers.launch(
+        practice_conn, "web", **SMALL, key_name=False, floating_ip=ip, ssh_from="192.0.2.7"
+    )
+    assert f"ssh-keygen -R {ip}" in said[-1]
+
+
+def test_a_network_without_a_router_is_told_how_to_get_one(practice_conn):
+    """Failure 31."""
+    network = practice_conn.network.create_network(name="lonely")
+    practice_conn.network.create_subnet(
+        name="lonely", network_id=network.id, ip_version=4, cidr="10.9.0.0/24"
+    )
+    with pytest.raises(pouta.Refused, match="'lonely' has no router") as caught:
+        pouta.servers.launch(
+            practice_conn, "web", **SMALL, key_name=False, network="lonely", floating_ip=True
+        )
+    assert "ensure_default" in caught.value.hint
+    assert [*practice_conn.compute.servers()] == []
+    assert [*practice_conn.network.ips()] == []

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import pouta
-from pouta import servers
+from pouta import reaching, servers
 
 SMALL = {"image": "AlmaLinux-9", "flavor": "standard.tiny", "key_name": False}
 
@@ -107,10 +107,10 @@ def test_waiting_for_ssh_ends_when_a_server_greets(practice_conn, web, monkeypat
 
     thread = threading.Thread(target=greet)
     thread.start()
-    assert servers._ssh_answers("127.0.0.1", port)
+    assert reaching.ssh_answers("127.0.0.1", port)
     thread.join()
     listener.close()
-    assert not servers._ssh_answers("127.0.0.1", port)
+    assert not reaching.ssh_answers("127.0.0.1", port)
 
 
 def test_the_login_line_uses_the_private_address_where_there_is_no_other(practice_conn, web):
