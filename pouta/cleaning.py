@@ -24,6 +24,7 @@ from pouta.kinds import (
     SERVER,
     SNAPSHOT,
     SUBNET,
+    TAG,
     VOLUME,
     Kind,
     id_of,
@@ -139,7 +140,7 @@ def _clean_up_after(error: BaseException, conn: Connection, tag: str, timeout: f
 
 
 def _check(tag: str) -> None:
-    if not isinstance(tag, str) or not re.fullmatch(r"[\w.:-]{1,60}", tag):
+    if not isinstance(tag, str) or not re.fullmatch(TAG, tag):
         raise InvalidInput(f"{tag!r} is no tag: a word of letters, digits and . : _ -")
 
 

@@ -31,6 +31,7 @@ R = TypeVar("R")
 
 CALL = "pouta_call"
 TAGS = "pouta_tags"
+TAG = r"[\w.:-]{1,60}"  # what a user's tag looks like; Nova's limit
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from pouta import security_groups as groups
 from pouta.concurrently import each, gather, meet
 from pouta.display import Table
 from pouta.errors import InvalidInput, Refused, chore, listed, what_the_cloud_said
-from pouta.kinds import FLOATING_IP, SERVER, SUBNET, VOLUME
+from pouta.kinds import FLOATING_IP, SERVER, SUBNET, TAG, VOLUME
 from pouta.made import Made, remove
 from pouta.planning import Plan, rehearsable
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 LAUNCH_TIMEOUT = 600.0  # seconds
 SSH_PORT = 22
+TAGS_LIMIT = 200  # characters; a description holds 255, and the mark of the call besides
 USER_DATA_LIMIT = 65535  # bytes, as base64; Nova's
 
 
@@ -278,8 +279,10 @@ def _check(names: Sequence[str], wish: Wish) -> None:
     for size in wish.volumes:
         if isinstance(size, int):
             volumes.checked_size(size)
-    if bad := [tag for tag in wish.tags if not re.fullmatch(r"[\w.:-]{1,60}", tag)]:
+    if bad := [tag for tag in wish.tags if not re.fullmatch(TAG, tag)]:
         raise InvalidInput(f"{listed(bad)}: a tag is a word of letters, digits and . : _ -")
+    if len(",".join(wish.tags)) > TAGS_LIMIT:
+        raise InvalidInput(f"Tags have at most {TAGS_LIMIT} characters in all.")
     if not wish.wait and (wish.floating_ip or wish.volumes):
         raise InvalidInput(
             "A floating IP and volumes are attached to a server that is there.",

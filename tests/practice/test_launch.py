@@ -142,6 +142,7 @@ def test_a_wrong_name_is_told_before_anything_is_made(practice_conn, empty, wron
         ({"volumes": [0]}, pouta.InvalidInput, "at least 1 GiB"),
         ({"user_data": "x" * 70000}, pouta.InvalidInput, "user data has 70000 bytes"),
         ({"tags": ["two words"]}, pouta.InvalidInput, "a tag is a word"),
+        ({"tags": ["x" * 60] * 4}, pouta.InvalidInput, "at most 200 characters in all"),
         ({"key_name": True}, pouta.InvalidInput, "key_name"),
         ({"wait": False, "floating_ip": True}, pouta.InvalidInput, "wait=True"),
     ],
