@@ -40,10 +40,12 @@ if TYPE_CHECKING:
         images,
         keypairs,
         networks,
+        object_store,
         practice,
         quotas,
         security_groups,
         servers,
+        stacks,
         volumes,
     )
     from pouta.cleaning import cleanup, temporary
@@ -73,10 +75,12 @@ __all__ = [
     "images",
     "keypairs",
     "networks",
+    "object_store",
     "practice",
     "quotas",
     "security_groups",
     "servers",
+    "stacks",
     "temporary",
     "volumes",
 ]

@@ -236,7 +236,9 @@ def remove(
 
     def cannot_go(thing: R) -> bool:
         id = id_of(thing)
-        return (id in refusals and id not in to_ask) or "error_del" in waiting.state(thing)
+        state = waiting.state(thing)
+        failed = "error_del" in state or "DELETE_FAILED" in state  # Cinder's word, and Heat's
+        return failed or (id in refusals and id not in to_ask)
 
     ask_for_deletes()
     if waiting_for and (to_ask or not kind.vanishes):

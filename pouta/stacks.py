@@ -1,0 +1,262 @@
+"""Sets of things that one template describes. Heat."""
+
+from __future__ import annotations
+
+import builtins
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pouta import find as _find
+from pouta import waiting
+from pouta.display import Columns, Table
+from pouta.errors import (
+    Failed,
+    InvalidInput,
+    Refused,
+    chore,
+    listed,
+    status_of,
+    what_the_cloud_said,
+)
+from pouta.kinds import CALL, Kind
+from pouta.made import Made, remove
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+    from openstack.orchestration.v1.resource import Resource
+    from openstack.orchestration.v1.stack import Stack
+
+CREATE_TIMEOUT = 1800.0  # seconds
+DELETE_TIMEOUT = 900.0  # seconds
+VOLUME = "OS::Cinder::Volume"
+
+
+@chore("list stacks")
+def list(conn: Connection) -> Table[Stack]:
+    """The project's stacks. `GET /v1/{project_id}/stacks`."""
+    columns: Columns = {
+        "name": "name",
+        "status": "status",
+        "created": "created_at",
+        "id": "id",
+    }
+    return Table(STACK.list(conn), columns, "stack")
+
+
+@chore("find stack {name_or_id}")
+def find(conn: Connection, name_or_id: str | Stack) -> Stack:
+    """The stack of that name or ID. NotFound names the closest ones."""
+    return _find.one(conn, STACK, name_or_id)
+
+
+@chore("create stack {name}")
+def create(
+    conn: Connection,
+    name: str,
+    template: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    tags: Sequence[str] = (),
+    wait: bool = True,
+    timeout: float = CREATE_TIMEOUT,
+) -> Stack:
+    """Everything that the template describes is there afterwards, and billed by its own prices.
+
+    template: the path of a template, its text, or what its text means as a dictionary. On Pouta
+        its heat_template_version is "wallaby" (2021-04-16) or older.
+    parameters: values for the template's parameters.
+    tags: words by which to find it again.
+
+    When it fails, all of it is removed, and the error names the part that failed, and why.
+    `outputs` reads what it tells; `delete` removes all of it. `POST /v1/{project_id}/stacks`.
+    """
+    _check_name(name)
+    described = _read(template)
+    if there := [*STACK.named(conn, name)]:
+        raise Refused(
+            f"There is a stack '{name}' already ({there[0].id}).",
+            hint="Choose another name, or delete it: pouta.stacks.delete(conn, name).",
+            resource=there[0],
+        )
+    with Made(conn, tags=tags) as made:
+        with _explained():
+            stack = made.create(STACK, name=name, parameters={**(parameters or {})}, **described)
+        if not wait:
+            return stack
+        (now,) = waiting.for_all(conn, STACK, [stack], _is_over, timeout=timeout)
+        if now.status != "CREATE_COMPLETE":
+            raise Failed(f"Stack '{name}' failed: {_why(conn, now)}", resource=now)
+        return STACK.get(conn, now.id)
+
+
+@chore("read the outputs of stack {stack}")
+def outputs(conn: Connection, stack: str | Stack) -> dict[str, Any]:
+    """What the stack tells, by the names in its template. `GET /v1/{project_id}/stacks/{id}`.
+
+    Refused while it is being made, for then they are not known. Failed names one that Heat could
+    not find out.
+    """
+    now = STACK.get(conn, find(conn, stack).id)  # a listing has no outputs
+    if not _is_over(now):
+        raise Refused(f"Stack '{now.name}' is {now.status}: its outputs are not known yet.")
+    for output in now.outputs or ():
+        if output.get("output_error"):
+            raise Failed(f"Output '{output['output_key']}': {output['output_error']}", resource=now)
+    return {output["output_key"]: output.get("output_value") for output in now.outputs or ()}
+
+
+@chore("list the resources of stack {stack}")
+def resources(conn: Connection, stack: str | Stack) -> Table[Resource]:
+    """The parts of the stack: their names in the template, types, IDs and states.
+
+    `GET /v1/{project_id}/stacks/{name}/{id}/resources`.
+    """
+    columns: Columns = {
+        "name": "name",
+        "type": "resource_type",
+        "status": "status",
+        "reason": "status_reason",
+        "id": "physical_resource_id",
+    }
+    return Table(_parts(conn, find(conn, stack)), columns, "resource")
+
+
+@chore("delete stack {stack}")
+def delete(
+    conn: Connection,
+    stack: str | Stack,
+    *,
+    delete_volumes: bool = False,
+    wait: bool = True,
+    timeout: float = DELETE_TIMEOUT,
+) -> None:
+    """Everything that the stack made is gone afterwards; there is no way back.
+
+    delete_volumes: delete its volumes too, with all their data. Without it, a stack that has any is
+        refused.
+
+    What the template gives a `deletion_policy: retain` stays.
+    `DELETE /v1/{project_id}/stacks/{id}`.
+    """
+    found = find(conn, stack)
+    disks = [part for part in _parts(conn, found) if part.resource_type == VOLUME]
+    disks = [part for part in disks if part.physical_resource_id]
+    if disks and not delete_volumes:
+        raise Refused(
+            f"Stack '{found.name}' has the volumes {listed(part.name for part in disks)}, whose "
+            "data would be lost.",
+            hint="To delete them as well: delete_volumes=True.",
+            resource=found,
+        )
+    if not wait:
+        return STACK.delete(conn, found.id)
+    if remove(conn, STACK, [found], timeout=timeout):
+        now = STACK.present(conn, [found.id])
+        why = _why(conn, now[0]) if now else ""
+        raise Failed(f"Stack '{found.name}' was not wholly deleted: {why}", resource=found)
+    return None
+
+
+@dataclass(frozen=True)
+class _Stacks(Kind["Stack"]):
+    """Stacks have tags, but no metadata; openstacksdk sends the tags as Heat does not take them."""
+
+    def create(self, conn: Connection, **attributes: Any) -> Any:
+        from openstack.exceptions import raise_from_response
+
+        name = attributes.pop("name")
+        answer = conn.orchestration.post("/stacks", json={"stack_name": name, **attributes})
+        raise_from_response(answer)
+        return self.get(conn, answer.json()["stack"]["id"])
+
+    def present(self, conn: Connection, ids: Iterable[str]) -> Sequence[Any]:
+        # Heat says of a single stack that it is gone while the list, and the name, still have it.
+        wanted = {*ids}
+        return [stack for stack in self.list(conn) if stack.id in wanted]
+
+    def noted(self, attributes: dict[str, Any], mark: str, tags: Sequence[str]) -> dict[str, Any]:
+        return {**attributes, "tags": ",".join([f"{CALL}={mark}", *tags])}
+
+    def notes(self, thing: Any) -> dict[str, str]:
+        return dict(tag.split("=", 1) for tag in thing.tags or () if "=" in tag)
+
+
+STACK: Kind[Stack] = _Stacks("stack", "orchestration", "stack", vanishes=False)
+
+
+def _check_name(name: str) -> None:
+    plain = name.replace("_", "").replace("-", "").replace(".", "")
+    if not name[:1].isalpha() or not plain.isalnum() or not name.isascii():
+        raise InvalidInput(
+            f"'{name}' is no name for a stack: it begins with a letter, and has only letters, "
+            "digits, _, - and ."
+        )
+
+
+def _read(template: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """What Heat takes: the template, and the files that it names."""
+    from openstack.exceptions import SDKException
+    from openstack.orchestration.util import template_format, template_utils
+
+    if isinstance(template, Mapping):
+        return {"template": {**template}}
+    text = os.fspath(template)
+    is_text = "\n" in text or text.lstrip().startswith("{")
+    file = Path(text).expanduser() if not is_text else None
+    if file and not file.is_file():
+        raise InvalidInput(f"There is no template {file}.")
+    try:
+        if file is None:
+            return {"template": template_format.parse(text)}
+        files, content = template_utils.get_template_contents(str(file.resolve()))
+    except (ValueError, TypeError, SDKException) as error:
+        raise InvalidInput(f"This is no template: {error}") from error
+    return {"template": content, "files": files}
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say what to do about a template of a newer Heat than the cloud's."""
+    from openstack.exceptions import HttpException
+
+    try:
+        yield
+    except HttpException as error:
+        said = what_the_cloud_said(error)
+        if status_of(error) != 400 or "heat_template_version" not in said:
+            raise
+        raise Refused(
+            f"The template is for another release of Heat: {said}",
+            hint='On Pouta its first line may be "heat_template_version: wallaby" (2021-04-16), '
+            "or older.",
+        ) from error
+
+
+def _is_over(stack: Stack) -> bool:
+    return not stack.status.endswith("_IN_PROGRESS")
+
+
+def _parts(conn: Connection, stack: Stack) -> builtins.list[Resource]:
+    return [*conn.orchestration.resources(stack)]
+
+
+def _why(conn: Connection, stack: Stack) -> str:
+    """The parts that failed and why; without the class names that Heat puts before it."""
+    broken = [part for part in _parts(conn, stack) if part.status.endswith("_FAILED")]
+    # What was stopped because another part failed says nothing.
+    first = [part for part in broken if "aborted" not in (part.status_reason or "")] or broken
+    reasons = [
+        f"{part.name} ({part.resource_type}): {_words(part.status_reason)}" for part in first
+    ]
+    return " ".join(reasons) or _words(stack.status_reason) or stack.status
+
+
+def _words(reason: str | None) -> str:
+    words = " ".join((reason or "").split())
+    while (head := words.partition(": "))[1] and " " not in head[0]:
+        words = head[2]
+    return words.rstrip(".") + "." if words else ""
