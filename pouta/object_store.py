@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib import parse
 
 from pouta import find as _find
 from pouta import streams
@@ -200,7 +200,7 @@ def temporary_url(
             _look(conn, container, name)
         key = _key(conn, container)
         address = conn.object_store.get_endpoint() or ""
-        path = f"{urlsplit(address).path}/{container}/{name}"
+        path = f"{parse.urlsplit(address).path}/{container}/{name}"
         end = int(time.time() + seconds)
         text = f"{method}\n{end}\n{path}"
         signature = hmac.new(key.encode(), text.encode(), _digest(conn)).hexdigest()
@@ -499,7 +499,7 @@ def _delete_if_empty(conn: Connection, container: str) -> None:
 
 def _url(*names: str) -> str:
     """Also for names with "..", which would lead the request to another container."""
-    path = "".join(f"/{quote(name)}" for name in names)
+    path = "".join(f"/{parse.quote(name)}" for name in names)
     return re.sub(r"(?<=/)\.{1,2}(?=/|$)", lambda dots: dots[0].replace(".", "%2E"), path)
 
 
