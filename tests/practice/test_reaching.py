@@ -222,7 +222,6 @@ class TestSsh:
         monkeypatch.setattr("pouta.images.login_user", lambda conn, server: "-oProxyCommand=x")
         with pytest.raises(pouta.NotFound, match="login user"):
             servers.run(practice_conn, web, "uname")
-        monkeypatch.undo()
 
     def test_nothing_runs_on_the_practice_cloud(self, practice_conn, no_requests):
         with pytest.raises(pouta.Refused, match="no machine behind it"):
