@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
-from pouta import images, waiting
+from pouta import images, quotas, waiting
 from pouta.attaching import (
     ask_to_attach,
     at_rest,
@@ -201,6 +201,10 @@ def extend(
         raise not_available(disk)
     hosts = hosts_of(conn, disk)
     check_can_leave(disk, hosts, require_stopped=require_stopped)
+    if hosts:  # else the cloud's own refusal disturbs nobody
+        more = size - disk.size
+        known = quotas.readable(conn, volume=True)
+        quotas.check(known, {"gigabytes": more, f"gigabytes_{disk.volume_type}": more})
     with taken_out(conn, disk, hosts, timeout=timeout):
         _grow(conn, disk, size, timeout)
     return VOLUME.get(conn, disk.id)

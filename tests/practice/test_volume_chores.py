@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 
 import pouta
@@ -60,8 +62,15 @@ def test_a_volume_in_a_server_is_taken_out_grown_and_put_back(practice_conn, sai
     assert (bigger.size, bigger.status, volumes.attached_to(bigger)) == (10, "in-use", [web.id])
     assert "still mounted" in said[0]
 
-    # More than the quota: refused by the cloud when the volume is out already.
-    with pytest.raises(pouta.QuotaExceeded, match="quota") as caught:
+    with recorded() as requests, pytest.raises(pouta.QuotaExceeded, match="1490 wanted"):
+        volumes.extend(practice_conn, "data", 1500)
+    assert not [request for request in requests if not request.startswith("GET")]
+
+    # The cloud refuses it when the volume is out already.
+    with (
+        mock.patch("pouta.quotas.readable", return_value=()),
+        pytest.raises(pouta.QuotaExceeded, match="quota") as caught,
+    ):
         volumes.extend(practice_conn, "data", 1500)
     assert "in server 'web' as before, with 10 GiB" in caught.value.hint
     now = disks(practice_conn)["data"]
