@@ -95,6 +95,13 @@ def detach(
     if server is not None:
         wanted = _find.one(conn, SERVER, server).id
         hosts = [host for host in hosts if host.id == wanted]
+    if not hosts and server is None and (unknown := attached_to(disk)):
+        raise Failed(
+            f"Volume '{disk.name}' is attached to {listed(unknown)}, which is no server of this "
+            "project any more.",
+            hint="cloud-support@csc.fi can free it.",
+            resource=disk,
+        )
     if not hosts:
         return disk
     if len(hosts) > 1:

@@ -156,6 +156,8 @@ def save(
 
 def check_target(path: Path, *, overwrite: bool) -> None:
     """Refuse to write over a file."""
+    if path.is_dir():
+        raise InvalidInput(f"{path} is a folder; a file is to be written.")
     if path.exists() and not overwrite:
         raise Refused(f"{path} is there already.", hint="overwrite=True replaces it.")
 

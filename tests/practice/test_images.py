@@ -9,7 +9,7 @@ import pytest
 import requests
 
 import pouta
-from pouta import identity, image_files, images, progress
+from pouta import identity, image_files, images, progress, servers
 from pouta.practice.folder import Folder
 from pouta.practice.project import own_project
 from tests.wire import answer_lost, recorded
@@ -208,6 +208,21 @@ def test_a_download_that_breaks_off_goes_on(practice_conn, disk, tmp_path):
         images.download(practice_conn, "mine", file)
     assert not file.exists()
     assert not part.exists()
+
+
+def test_the_snapshot_of_a_server_without_a_disk_of_its_own_has_nothing_to_download(
+    practice_conn, tmp_path
+):
+    small = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
+    server = servers.launch(practice_conn, "web", boot_volume_size=1, **small)
+    taken = practice_conn.compute.create_server_image(server, "monday")
+    practice_conn.image.wait_for_status(
+        practice_conn.image.get_image(taken.id), status="active", interval=0.5, wait=30
+    )
+    with pytest.raises(pouta.Refused, match="boots from a volume") as caught:
+        images.download(practice_conn, "monday", tmp_path)
+    assert "snapshot=" in caught.value.hint
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_an_image_is_shared_with_another_project(practice_conn, other_project, disk):
