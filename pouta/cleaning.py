@@ -31,18 +31,33 @@ from pouta.kinds import (
     name_of,
 )
 from pouta.made import remove
+from pouta.stacks import STACK
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.volume import Volume
     from openstack.connection import Connection
+    from openstack.image.v2.image import Image
 
 REMOVE_WITHIN = 300.0  # seconds, for each kind
 LET_GO_WITHIN = 30.0  # seconds; a part of a network that is still in use then has another user
+
+
+@dataclass(frozen=True)
+class _Images(Kind["Image"]):
+    """Images, and those that Nova made of servers: it writes notes among their properties."""
+
+    def notes(self, thing: Image) -> dict[str, str]:
+        return dict(thing.properties or {})
+
+
+IMAGES = _Images("image", "image", "image")
 # Each before what it holds on to.
 ORDER: Sequence[Kind[Any]] = (
+    STACK,
     SERVER,
     FLOATING_IP,
     PORT,
+    IMAGES,
     SNAPSHOT,
     VOLUME,
     SECURITY_GROUP,
@@ -68,11 +83,11 @@ def cleanup(
 ) -> Table[Tagged]:
     """Everything of the project that carries this tag is gone, with all its data. No way back.
 
-    What `tags=` of `launch`, `launch_many` and `volumes.create` was put on: servers, floating IPs,
-    volumes; and ports, volume snapshots, security groups, routers, subnets and networks that carry
-    it in the same way or as a tag of Neutron's. What has no such tag is never touched: an untagged
-    volume in a tagged server stays, and so do key pairs and the group that `ssh_from` makes, which
-    cost nothing and which other servers may use. Images and stored objects are not looked at.
+    All that `tags=` of a chore was put on: servers, floating IPs, volumes, snapshots, images,
+    stacks; and ports, security groups, routers, subnets and networks that carry it in the same way
+    or as a tag of Neutron's. What has no such tag is never touched: an untagged volume in a tagged
+    server stays, and so do key pairs and the group that `ssh_from` makes, which cost nothing and
+    which other servers may use. Stored objects have no tags.
 
     dry_run: only list it.
     timeout: seconds for each kind of thing.
@@ -146,11 +161,14 @@ def _check(tag: str) -> None:
 
 def _carrying(conn: Connection, tag: str) -> dict[Kind[Any], Sequence[Any]]:
     """What carries the tag, by kind; one listing for each, at the same time."""
-    meet(conn, "compute", "network", "block_storage")
+    meet(conn, "compute", "network", "block_storage", "image")
 
     def of(kind: Kind[Any]) -> Sequence[Any]:
-        # An administrator would see the networks of every project.
-        mine = {"project_id": conn.current_project_id} if kind.service == "network" else {}
+        if kind is STACK and not conn.endpoint_for("orchestration"):
+            return []  # this cloud has none
+        # Otherwise what is public, and for an administrator what is anybody's, is listed too.
+        owner = {"network": "project_id", "image": "owner"}.get(kind.service)
+        mine = {owner: conn.current_project_id} if owner else {}
         return [thing for thing in kind.list(conn, **mine) if tag in kind.tags(thing)]
 
     return dict(zip(ORDER, each(of, ORDER), strict=True))

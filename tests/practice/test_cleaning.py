@@ -25,6 +25,8 @@ def holdings(conn: Connection) -> dict[str, set[str]]:
         "port": {port.name for port in network.ports() if port.name},
         "security group": {group.name for group in network.security_groups()},
         "router": {router.name for router in network.routers()},
+        "image": {image.name for image in conn.image.images(owner=conn.current_project_id)},
+        "stack": {stack.name for stack in conn.orchestration.stacks()},
         "network": {found.name for found in network.networks() if not found.is_router_external},
     }
 
@@ -59,13 +61,18 @@ def test_everything_with_the_tag_goes_and_the_rest_stays(practice_conn):
         )
     neutrons = conn.network.create_security_group(name="tagged by hand", description="a = b, c")
     conn.network.set_tags(neutrons, ["course"])
+    template = {"heat_template_version": "2021-04-16", "resources": {}}
+    pouta.stacks.create(conn, "heap", template, tags=["course"])
+    pouta.servers.snapshot(conn, "other", "copy", tags=["course"])
     full = holdings(conn)
 
     listed = pouta.cleanup(conn, tag="course", dry_run=True)
     assert holdings(conn) == full
     assert [(thing.kind, thing.name) for thing in listed if thing.kind != "floating IP"] == [
+        ("stack", "heap"),
         ("server", "web"),
         ("port", "plug"),
+        ("image", "copy"),
         ("volume snapshot", "monday"),
         *(("volume", name) for name in ("web-volume-1", "web-boot")),
         *(("security group", thing.name) for thing in listed if thing.kind == "security group"),
@@ -144,7 +151,7 @@ class TestTemporary:
     def test_a_launch_that_ran_out_of_time_is_taken_back(self, practice_conn):
         before = holdings(practice_conn)
         with pytest.raises(pouta.TimedOut), pouta.temporary(practice_conn) as tag:
-            pouta.servers.launch(practice_conn, "web", **SMALL, timeout=0.5, tags=[tag])
+            pouta.servers.launch(practice_conn, "web", **SMALL, timeout=0.01, tags=[tag])
         assert holdings(practice_conn) == before
 
     def test_what_stays_is_told_on_the_exception_that_ended_the_block(self, practice_conn):
