@@ -225,7 +225,7 @@ def no_requests_but_get():
 
 def test_a_timeout_deletes_nothing_and_carries_the_server(practice_conn):
     with pytest.raises(pouta.TimedOut) as caught:
-        pouta.servers.launch(practice_conn, "web", **SMALL, timeout=0.5)
+        pouta.servers.launch(practice_conn, "web", **SMALL, timeout=0.01)
     assert caught.value.resource.name == "web"
     assert "pouta.servers" in caught.value.hint
     assert practice_conn.compute.find_server("web") is not None
