@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from pouta.cleaning import cleanup, temporary
     from pouta.connection import connect
+    from pouta.drawing import diagram
 
 __version__ = "0.1.0"
 
@@ -69,6 +70,7 @@ __all__ = [
     "billing",
     "cleanup",
     "connect",
+    "diagram",
     "flavors",
     "floating_ips",
     "identity",
@@ -85,7 +87,12 @@ __all__ = [
     "volumes",
 ]
 
-_FUNCTIONS = {"connect": "connection", "cleanup": "cleaning", "temporary": "cleaning"}
+_FUNCTIONS = {
+    "cleanup": "cleaning",
+    "connect": "connection",
+    "diagram": "drawing",
+    "temporary": "cleaning",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,8 @@ import pytest
 
 import pouta
 import pouta.prices
-from pouta import servers, states, waiting
+from pouta import servers, waiting
+from pouta.servers import states
 from tests.wire import answer_lost, recorded
 
 SMALL = {"image": "AlmaLinux-9", "flavor": "standard.tiny", "key_name": False}

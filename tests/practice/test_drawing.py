@@ -5,7 +5,6 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pouta
-from pouta.drawing import diagram
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -29,7 +28,7 @@ def test_a_project_is_drawn_with_what_is_attached_and_what_is_not(practice_conn,
         floating_network_id=pouta.networks.external(practice_conn).id
     )
 
-    drawing = diagram(practice_conn)
+    drawing = pouta.diagram(practice_conn)
     shown = texts(drawing)
 
     assert {"<web> & co", "ACTIVE", "standard.tiny", "public (outside)"} <= shown
@@ -41,4 +40,4 @@ def test_a_project_is_drawn_with_what_is_attached_and_what_is_not(practice_conn,
 
 
 def test_an_empty_project_is_a_picture_too(practice_conn):
-    assert practice_conn.current_project.name in texts(diagram(practice_conn))
+    assert practice_conn.current_project.name in texts(pouta.diagram(practice_conn))

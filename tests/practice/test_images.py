@@ -9,7 +9,8 @@ import pytest
 import requests
 
 import pouta
-from pouta import identity, image_files, images, progress, servers
+from pouta import identity, images, progress, servers
+from pouta.images import files as image_files
 from pouta.practice.folder import Folder
 from pouta.practice.project import own_project
 from tests.wire import answer_lost, recorded
@@ -202,7 +203,7 @@ def test_a_download_that_breaks_off_goes_on(practice_conn, disk, tmp_path):
 
     wrong = ("sha512", "0" * 128)
     with (
-        mock.patch("pouta.image_files._digest", return_value=wrong),
+        mock.patch("pouta.images.files._digest", return_value=wrong),
         pytest.raises(pouta.Failed, match="checksum is another"),
     ):
         images.download(practice_conn, "mine", file)

@@ -13,7 +13,8 @@ import subprocess
 import pytest
 
 import pouta
-from pouta import boot_log, known_hosts, servers
+from pouta import servers
+from pouta.servers import boot_log, known_hosts
 
 SMALL = {"image": "Ubuntu-24.04", "flavor": "standard.tiny"}
 
@@ -126,7 +127,7 @@ class TestDiagnosis:
                 networks=[{"uuid": pouta.networks.default(practice_conn).id}],
                 scheduler_hints={"group": group.id},
             )
-        pouta.states.wait(practice_conn, [server], pouta.states.is_idle, 60)
+        pouta.servers.states.wait(practice_conn, [server], pouta.servers.states.is_idle, 60)
         fault = first_failing(servers.diagnose(practice_conn, "two", my_ip="192.0.2.7"))
         assert "No valid host" in fault.found
         assert "pouta.servers.delete(conn, 'two')" in fault.remedy
@@ -171,7 +172,7 @@ class TestSsh:
         assert told["host key"].ok is None
 
         said.clear()
-        monkeypatch.setattr("pouta.boot_log.host_keys", lambda log: {"AAAAold"})
+        monkeypatch.setattr("pouta.servers.boot_log.host_keys", lambda log: {"AAAAold"})
         servers.ssh_command(practice_conn, "gate")
         assert said == []
 

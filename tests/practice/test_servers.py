@@ -8,7 +8,8 @@ import threading
 import pytest
 
 import pouta
-from pouta import reaching, servers
+from pouta import servers
+from pouta.servers import reaching
 
 SMALL = {"image": "AlmaLinux-9", "flavor": "standard.tiny", "key_name": False}
 

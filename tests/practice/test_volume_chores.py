@@ -7,9 +7,10 @@ from unittest import mock
 import pytest
 
 import pouta
-from pouta import mounting, servers, volumes
+from pouta import servers, volumes
 from pouta.practice.folder import Folder
 from pouta.practice.project import own_project
+from pouta.volumes import mounting
 from tests.wire import answer_lost, recorded
 
 SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}

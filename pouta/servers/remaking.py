@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pouta import flavors, images, progress
-from pouta.changing import (
+from pouta.errors import InvalidInput, NotFound, Refused, chore, listed
+from pouta.kinds import IMAGE
+from pouta.servers.changing import (
     CHANGE_TIMEOUT,
     COPY_TIMEOUT,
     NO_ROOM,
@@ -17,8 +19,6 @@ from pouta.changing import (
     flavor_name,
     switch_off,
 )
-from pouta.errors import InvalidInput, NotFound, Refused, chore, listed
-from pouta.kinds import IMAGE
 
 if TYPE_CHECKING:
     from openstack.compute.v2.flavor import Flavor

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pouta import find as _find
-from pouta import floating_ips, states
-from pouta.changing import (
+from pouta import floating_ips
+from pouta.concurrently import gather
+from pouta.display import Table
+from pouta.errors import Failed, chore
+from pouta.kinds import FLOATING_IP, SECURITY_GROUP, SERVER, VOLUME
+from pouta.made import once, remove
+from pouta.servers import states
+from pouta.servers.changing import (
     CHANGE_TIMEOUT,
     check_others,
     pause,
@@ -20,17 +26,12 @@ from pouta.changing import (
     unpause,
     unshelve,
 )
-from pouta.concurrently import gather
-from pouta.diagnosing import diagnose
-from pouta.display import Table
-from pouta.errors import Failed, chore
-from pouta.keeping import recreate, snapshot
-from pouta.kinds import FLOATING_IP, SECURITY_GROUP, SERVER, VOLUME
-from pouta.launching import launch, launch_many
-from pouta.made import once, remove
-from pouta.reaching import run, ssh_command, ssh_config, wait_for_ssh
-from pouta.remaking import confirm_resize, rebuild, rescue, resize, revert_resize, unrescue
-from pouta.server_groups import create_group, delete_group, list_groups
+from pouta.servers.diagnosing import diagnose
+from pouta.servers.keeping import recreate, snapshot
+from pouta.servers.launching import launch, launch_many
+from pouta.servers.reaching import run, ssh_command, ssh_config, wait_for_ssh
+from pouta.servers.remaking import confirm_resize, rebuild, rescue, resize, revert_resize, unrescue
+from pouta.servers.server_groups import create_group, delete_group, list_groups
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server

@@ -8,20 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
 from pouta import images, quotas, waiting
-from pouta.attaching import (
-    ask_to_attach,
-    at_rest,
-    attach,
-    attached_to,
-    check_can_leave,
-    check_free,
-    detach,
-    hosts_of,
-    not_available,
-    settled,
-    taken_out,
-    wait_until_attached,
-)
 from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import (
@@ -35,9 +21,22 @@ from pouta.errors import (
 )
 from pouta.kinds import SNAPSHOT, VOLUME
 from pouta.made import Made, once, remove
-from pouta.mounting import device_path, mount_script
-from pouta.transfers import Transfer, accept, cancel_transfer, transfer
-from pouta.volume_snapshots import (
+from pouta.volumes.attaching import (
+    ask_to_attach,
+    at_rest,
+    attach,
+    attached_to,
+    check_can_leave,
+    check_free,
+    detach,
+    hosts_of,
+    not_available,
+    settled,
+    taken_out,
+    wait_until_attached,
+)
+from pouta.volumes.mounting import device_path, mount_script
+from pouta.volumes.snapshots import (
     check_idle,
     check_still,
     delete_snapshot,
@@ -45,6 +44,7 @@ from pouta.volume_snapshots import (
     list_snapshots,
     snapshot,
 )
+from pouta.volumes.transfers import Transfer, accept, cancel_transfer, transfer
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.snapshot import Snapshot

@@ -7,8 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pouta import flavors, floating_ips, keypairs, progress, quotas, states, waiting
-from pouta.changing import (
+from pouta import flavors, floating_ips, keypairs, progress, quotas, waiting
+from pouta.concurrently import each, gather
+from pouta.display import Columns, Table
+from pouta.errors import Failed, PoutaError, Refused, chore, listed
+from pouta.kinds import IMAGE, NETWORK, SECURITY_GROUP, SERVER, SNAPSHOT, VOLUME, Kind
+from pouta.made import Made, remove
+from pouta.servers import states
+from pouta.servers.changing import (
     COPY_TIMEOUT,
     at_rest,
     boots_from_volume,
@@ -19,12 +25,7 @@ from pouta.changing import (
     switch_off,
     way_back,
 )
-from pouta.concurrently import each, gather
-from pouta.display import Columns, Table
-from pouta.errors import Failed, PoutaError, Refused, chore, listed
-from pouta.kinds import IMAGE, NETWORK, SECURITY_GROUP, SERVER, SNAPSHOT, VOLUME, Kind
-from pouta.launching import launch
-from pouta.made import Made, remove
+from pouta.servers.launching import launch
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.snapshot import Snapshot

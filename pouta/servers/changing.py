@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
-from pouta import floating_ips, prices, progress, states
+from pouta import floating_ips, prices, progress
 from pouta.errors import Failed, Refused, chore, listed
 from pouta.kinds import SERVER
 from pouta.made import once
+from pouta.servers import states
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server

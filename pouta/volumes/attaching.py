@@ -12,7 +12,7 @@ from pouta.concurrently import gather
 from pouta.errors import Ambiguous, Failed, PoutaError, Refused, TimedOut, chore, listed
 from pouta.kinds import SERVER, VOLUME
 from pouta.made import once
-from pouta.mounting import device_path
+from pouta.volumes.mounting import device_path
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.volume import Volume

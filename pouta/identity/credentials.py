@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
-from pouta import clouds, clouds_yaml, progress
+from pouta import clouds, progress
 from pouta import find as _find
 from pouta.display import Columns, Table
 from pouta.errors import InvalidInput, Refused, chore, status_of
+from pouta.identity import clouds_yaml
 from pouta.kinds import CALL
 from pouta.made import once
 

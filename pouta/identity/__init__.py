@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from pouta import clouds
-from pouta.credentials import (
+from pouta.display import Table
+from pouta.errors import chore
+from pouta.identity.credentials import (
     ApplicationCredential,
     EC2Credentials,
     create_application_credential,
@@ -17,8 +19,6 @@ from pouta.credentials import (
     list_application_credentials,
     list_ec2_credentials,
 )
-from pouta.display import Table
-from pouta.errors import chore
 
 if TYPE_CHECKING:
     from keystoneauth1.access import AccessInfoV3

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
 from pouta import waiting
-from pouta.attaching import at_rest, settled
 from pouta.errors import (
     InvalidInput,
     NotFound,
@@ -19,7 +18,8 @@ from pouta.errors import (
 )
 from pouta.kinds import VOLUME
 from pouta.made import once
-from pouta.volume_snapshots import check_idle
+from pouta.volumes.attaching import at_rest, settled
+from pouta.volumes.snapshots import check_idle
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.volume import Volume

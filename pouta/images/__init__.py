@@ -12,7 +12,7 @@ import yaml
 from pouta import find as _find
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, chore
-from pouta.image_files import accept, delete, download, members, share, unshare, upload
+from pouta.images.files import accept, delete, download, members, share, unshare, upload
 from pouta.kinds import IMAGE, SERVER
 
 if TYPE_CHECKING:

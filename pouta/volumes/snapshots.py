@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pouta import find as _find
 from pouta import waiting
-from pouta.attaching import at_rest, hosts_of, not_available
 from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import Failed, Refused, chore, listed
 from pouta.kinds import SNAPSHOT, VOLUME
 from pouta.made import Made, remove
+from pouta.volumes.attaching import at_rest, hosts_of, not_available
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.snapshot import Snapshot

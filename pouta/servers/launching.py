@@ -1,0 +1,374 @@
+"""Launching: from names to servers that run, that answer, and that hold their volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pouta import (
+    floating_ips,
+    keypairs,
+    prices,
+    progress,
+    volumes,
+    waiting,
+)
+from pouta import security_groups as groups
+from pouta.concurrently import each
+from pouta.display import Table
+from pouta.errors import InvalidInput, Refused, chore, what_the_cloud_said
+from pouta.kinds import FLOATING_IP, SERVER, VOLUME
+from pouta.made import Made, remove
+from pouta.servers import known_hosts, states
+from pouta.servers.planning import Plan, rehearsable
+from pouta.servers.resolving import (
+    LAUNCH_TIMEOUT,
+    Resolved,
+    Wish,
+    disk_name,
+    encoded,
+    intent,
+    ready,
+    sizes,
+    ssh_group,
+)
+
+if TYPE_CHECKING:
+    from openstack.block_storage.v3.volume import Volume
+    from openstack.compute.v2.flavor import Flavor
+    from openstack.compute.v2.server import Server
+    from openstack.connection import Connection
+    from openstack.image.v2.image import Image
+    from openstack.network.v2.floating_ip import FloatingIP
+    from openstack.network.v2.network import Network
+    from openstack.network.v2.port import Port
+    from openstack.network.v2.security_group import SecurityGroup
+
+
+@rehearsable
+@chore("launch server {name}")
+def launch(
+    conn: Connection,
+    name: str,
+    *,
+    image: str | Image | None = None,
+    flavor: str | Flavor | None = None,
+    like: str | Server | None = None,
+    key_name: str | bool | None = None,
+    network: str | Network | None = None,
+    fixed_ip: str | None = None,
+    security_groups: Sequence[str | SecurityGroup] = (),
+    ssh_from: str | None = None,
+    allow_world: bool = False,
+    floating_ip: bool | str | FloatingIP = False,
+    volumes: Sequence[int | str | Volume] = (),
+    boot_volume_size: int | bool | None = None,
+    boot_volume: str | Volume | None = None,
+    user_data: str | bytes | None = None,
+    server_group: str | None = None,
+    availability_zone: str | None = None,
+    tags: Sequence[str] = (),
+    exist_ok: bool = False,
+    wait: bool = True,
+    timeout: float = LAUNCH_TIMEOUT,
+    dry_run: bool = False,
+) -> Server:
+    """A server that is up and that you can log in to. It is billed until it is deleted or shelved.
+
+    image, flavor: what it boots from, and its size.
+    like: a server whose flavor, key pair, network and security groups it gets where you give none:
+        for an image that is a snapshot of it. Its floating IP and volumes stay where they are.
+    key_name: a key pair. None ensures the user's own key of `~/.ssh` (or makes one); False says
+        that nobody shall log in with a key. A server gets its key now or never.
+    network: the project's own when not given.
+    fixed_ip: its address in that network, "192.168.1.20" say, instead of any that is free. It is
+        free again when the server is deleted.
+    security_groups: these, besides `default`, which it always has.
+    ssh_from: who may reach port 22: a CIDR, or "my-ip" for this machine's public address.
+    allow_world: without it, an `ssh_from` that is the whole internet is refused.
+    floating_ip: True allocates one (0.2 BU/h on Pouta until it is released), an address is one of
+        the project's. A free address is never taken unless it is named.
+    volumes: a number is the size in GiB of one to be made, anything else an existing one.
+    boot_volume_size: GiB; the root disk becomes a volume of its own, which outlives the server and
+        is billed besides. True makes it as large as the flavor's own disk.
+    boot_volume: an existing volume to boot from, in the place of an image.
+    user_data: a script or `#cloud-config` text that runs at first boot, up to 64 KiB in base64.
+    server_group: placement rules can be given only now.
+    tags: words to find and clean up by; they go on all that is made.
+    exist_ok: a server of that name is taken as it is, and completed, instead of refused.
+    wait: False returns as soon as the cloud has accepted the server.
+    timeout: seconds. When they are over TimedOut is raised, and nothing is undone.
+    dry_run: nothing is made. All is looked up as for a launch, and a Plan comes back: a table of
+        what would be made, its BU/h, the total, and whether the quota allows it.
+
+    When it fails, all that this call made is removed, but for a key pair or a security group, which
+    the next try needs; what could not be removed is in the exception's `leftovers`.
+
+    Raises NotFound, Ambiguous, InvalidInput or Refused before anything is made; QuotaExceeded when
+    the project has no room; Failed with the cloud's reason when the server does not come up.
+    `POST /servers`, `/v3/…/volumes`, `/v2.0/floatingips`.
+    """
+    wish = Wish(
+        image=image,
+        flavor=flavor,
+        like=like,
+        key_name=key_name,
+        network=network,
+        fixed_ip=fixed_ip,
+        security_groups=security_groups,
+        ssh_from=ssh_from,
+        allow_world=allow_world,
+        floating_ip=floating_ip,
+        volumes=volumes,
+        boot_volume_size=boot_volume_size,
+        boot_volume=boot_volume,
+        user_data=user_data,
+        server_group=server_group,
+        availability_zone=availability_zone,
+        tags=tags,
+        exist_ok=exist_ok,
+        wait=wait,
+        timeout=timeout,
+    )
+    if dry_run:
+        return _rehearse(conn, [name], wish)  # type: ignore[return-value]  # see `rehearsable`
+    return _launch(conn, [name], wish, all_or_nothing=True)[0]
+
+
+@rehearsable
+@chore("launch {count} servers {name}")
+def launch_many(
+    conn: Connection,
+    name: str,
+    count: int,
+    *,
+    all_or_nothing: bool = False,
+    dry_run: bool = False,
+    **same: Any,
+) -> Table[Server]:
+    """Servers name-1 to name-N, by one request where the APIs allow, waited for in one listing.
+
+    same: what `launch` takes. Each server gets its own floating IP and its own volumes; an existing
+        volume or a named address can serve only one.
+    all_or_nothing: when one fails, remove all. Without it the others stay: the table shows which
+        are in ERROR and why, and only when none came up the call fails.
+    dry_run: nothing is made, and a Plan comes back, as from `launch`.
+    """
+    if not isinstance(count, int) or count < 1:
+        raise InvalidInput(f"{count!r} servers? At least 1.")
+    wish = Wish(**same)
+    if count > 1 and isinstance(wish.floating_ip, str):
+        raise InvalidInput(
+            "One address cannot lead to several servers.", hint="floating_ip=True gives each one."
+        )
+    if count > 1 and wish.fixed_ip:
+        raise InvalidInput("Several servers cannot have one address.")
+    if count > 1 and not all(
+        isinstance(disk, int) for disk in (*wish.volumes, wish.boot_volume or 1)
+    ):
+        raise InvalidInput(
+            "One volume cannot be in several servers.", hint="Give sizes: each gets its own."
+        )
+    names = [f"{name}-{number}" for number in range(1, count + 1)]
+    if dry_run:
+        return _rehearse(conn, names, wish)  # type: ignore[return-value]  # see `rehearsable`
+    return states.table(_launch(conn, names, wish, all_or_nothing=all_or_nothing))
+
+
+def _launch(
+    conn: Connection, names: Sequence[str], wish: Wish, *, all_or_nothing: bool
+) -> Sequence[Server]:
+    plan = ready(conn, names, wish)
+    intent(names, plan).check(plan.room)
+    _prepare(conn, plan)
+    with Made(conn, tags=wish.tags) as made:
+        servers = _create(made, names, plan)
+        if not wish.wait:
+            return states.now(conn, servers)
+        disks = _make_disks(made, servers, plan)
+        ips = _connect(made, servers, plan)
+        servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout)
+        up = _judge(made, servers, ips, disks, all_or_nothing)
+        _attach(made, up, disks, wish.timeout)
+    return states.now(conn, servers) if any(disks.values()) else servers
+
+
+def _rehearse(conn: Connection, names: Sequence[str], wish: Wish) -> Plan:
+    plan = ready(conn, names, wish)
+    return intent(names, plan).shown(plan.room, prices.of(conn))
+
+
+def _prepare(conn: Connection, plan: Resolved) -> None:
+    """The key pair and the SSH group are there afterwards; they stay if the launch fails."""
+    wish = plan.wish
+    if wish.key_name is None:
+        plan.keypair = keypairs.ensure_own(conn, among=plan.keypairs)
+    if plan.ssh:
+        group = groups.ensure(
+            conn,
+            ssh_group(plan.ssh),
+            rules=[plan.ssh],
+            allow_world=wish.allow_world,
+            among=plan.known_groups,
+        )
+        plan.groups = [*plan.groups, group]
+
+
+def _create(made: Made, names: Sequence[str], plan: Resolved) -> Sequence[Server]:
+    """The servers, those that were there among them; the cloud has accepted them, no more."""
+    missing = [name for name in names if name not in plan.existing]
+    if len(missing) > 1 and len(missing) == len(names) and plan.root_size is None:
+        # Nova numbers them itself: name-1, name-2, …
+        base = names[0].removesuffix("-1")
+        count = len(names)
+        fleet = made.create_many(
+            SERVER, count, name=base, min_count=count, max_count=count, **_request(plan)
+        )
+        return sorted(fleet, key=lambda server: names.index(server.name))
+    roots = each(lambda name: _root_disk(made, name, plan), missing)
+    new = each(
+        lambda pair: made.create(SERVER, name=pair[0], **_request(plan, pair[1])),
+        zip(missing, roots, strict=True),
+    )
+    by_name = plan.existing | dict(zip(missing, new, strict=True))
+    return [by_name[name] for name in names]
+
+
+def _request(plan: Resolved, root: Volume | None = None) -> dict[str, Any]:
+    """The body of `POST /servers`."""
+    wish = plan.wish
+    request: dict[str, Any] = {
+        "flavor_id": plan.flavor.id,
+        "networks": [
+            {"uuid": plan.network.id} | ({"fixed_ip": wish.fixed_ip} if wish.fixed_ip else {})
+        ],
+        # `default` lets the server ask for its SSH key at first boot.
+        "security_groups": [{"name": "default"}, *({"name": group.id} for group in plan.groups)],
+        "key_name": plan.keypair.name if plan.keypair else None,
+        "user_data": encoded(wish.user_data),
+        "availability_zone": wish.availability_zone,
+        "tags": [*wish.tags] or None,
+        "scheduler_hints": {"group": plan.server_group} if plan.server_group else None,
+    }
+    if root is None and plan.image:
+        request["image_id"] = plan.image.id
+    elif root:
+        request["block_device_mapping"] = [
+            {
+                "uuid": root.id,
+                "source_type": "volume",
+                "destination_type": "volume",
+                "boot_index": 0,
+                "delete_on_termination": False,
+            }
+        ]
+    return {key: value for key, value in request.items() if value is not None}
+
+
+def _root_disk(made: Made, name: str, plan: Resolved) -> Volume | None:
+    if plan.root_size is None:
+        return plan.root
+    root = volumes.make(made, f"{name}-boot", plan.root_size, image=plan.image)
+    return volumes.wait_until_ready(made.conn, [root], timeout=plan.wish.timeout)[0]
+
+
+def _connect(made: Made, servers: Sequence[Server], plan: Resolved) -> dict[str, FloatingIP]:
+    """Floating IPs lead to the servers' ports; by server ID."""
+    from openstack.exceptions import NotFoundException
+
+    if not plan.wish.floating_ip:
+        return {}
+    if plan.external is None:
+        progress.say("This cloud has no floating IPs (ePouta): use the private address.")
+        return {}
+    there = {server.id for server in plan.existing.values()}
+    ports = states.wait_for_ports(made.conn, servers, plan.wish.timeout)
+
+    def lead(port: Port) -> FloatingIP:
+        if plan.address is None and port.device_id not in there:
+            return floating_ips.allocate(made, port, plan.external)
+        return floating_ips.connect(made, port, plan.address, external=plan.external)
+
+    try:
+        ips = dict(zip(ports, each(lead, ports.values()), strict=True))
+    except NotFoundException as error:
+        if "not reachable" not in what_the_cloud_said(error):
+            raise
+        raise Refused(
+            f"Network '{plan.network.name}' has no router, so no floating IP can lead into it.",
+            hint="pouta.networks.ensure_default(conn) makes the one that a project should have.",
+        ) from error
+    for id, ip in ips.items():
+        if id not in there:
+            known_hosts.tell(ip.floating_ip_address)
+    return ips
+
+
+def _make_disks(
+    made: Made, servers: Sequence[Server], plan: Resolved
+) -> dict[str, Sequence[Volume]]:
+    """The volumes of each server by its ID: the named ones, and the new ones, still being made."""
+    there = {server.id for server in plan.existing.values()}
+    wanted = [
+        (server, number, size)
+        for server in servers
+        if server.status != "ERROR"
+        for number, size in enumerate(sizes(plan.wish), start=1)
+    ]
+
+    def make(wanted: tuple[Server, int, int]) -> Volume:
+        server, number, size = wanted
+        name = disk_name(server.name, number)
+        if server.id in there and (before := [*VOLUME.named(made.conn, name)]):
+            return before[0]
+        return volumes.make(made, name, size)
+
+    new = each(make, wanted)
+    disks: dict[str, Sequence[Volume]] = {server.id: [*plan.disks] for server in servers}
+    for (server, _, _), volume in zip(wanted, new, strict=True):
+        disks[server.id] = [*disks[server.id], volume]
+    return disks
+
+
+def _judge(
+    made: Made,
+    servers: Sequence[Server],
+    ips: dict[str, FloatingIP],
+    disks: dict[str, Sequence[Volume]],
+    all_or_nothing: bool,
+) -> Sequence[Server]:
+    """The servers that came up. Raise when none did, or with `all_or_nothing` not all of them."""
+    failed = [server for server in servers if server.status == "ERROR"]
+    if failed and (all_or_nothing or len(failed) == len(servers)):
+        raise states.failure(failed[0], also=len(failed) - 1)
+    if failed:
+        progress.say(f"{len(failed)} of {len(servers)} servers failed: {states.fault(failed[0])}")
+        useless = [volume for server in failed for volume in disks[server.id] if volume in made]
+        remove(made.conn, FLOATING_IP, [ips[s.id] for s in failed if ips.get(s.id) in made])
+        remove(made.conn, VOLUME, useless)
+    return [server for server in servers if server not in failed]
+
+
+def _attach(
+    made: Made, servers: Sequence[Server], disks: dict[str, Sequence[Volume]], timeout: float
+) -> None:
+    """The disks are in their servers afterwards."""
+    conn = made.conn
+    pairs = [(server, volume) for server in servers for volume in disks[server.id]]
+    new = [volume for _, volume in pairs if volume in made]
+    if new:
+        volumes.wait_until_ready(conn, new, timeout=timeout, pace=waiting.BY_NOW)
+    missing = [pair for pair in pairs if pair[0].id not in volumes.attached_to(pair[1])]
+    each(lambda pair: volumes.ask_to_attach(conn, *pair), missing)
+    if missing:
+        hosts, added = zip(*missing, strict=True)
+        volumes.wait_until_attached(conn, added, hosts, timeout=timeout)
+
+
+def _is_up_with(ips: dict[str, FloatingIP]) -> Callable[[Server], bool]:
+    def done(server: Server) -> bool:
+        ip = ips.get(server.id)
+        shown = ip is None or ip.floating_ip_address in floating_ips.addresses(server)
+        return states.is_idle(server) and shown
+
+    return done

@@ -1,0 +1,379 @@
+"""From a wish to things: every name found, every guard asked; nothing is made here."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pouta import find as _find
+from pouta import (
+    flavors,
+    floating_ips,
+    images,
+    keypairs,
+    networks,
+    progress,
+    volumes,
+)
+from pouta import security_groups as groups
+from pouta.concurrently import gather, meet
+from pouta.errors import InvalidInput, Refused, listed
+from pouta.kinds import SERVER, SUBNET, TAG
+from pouta.servers import planning
+
+if TYPE_CHECKING:
+    from openstack.block_storage.v3.volume import Volume
+    from openstack.compute.v2.flavor import Flavor
+    from openstack.compute.v2.keypair import Keypair
+    from openstack.compute.v2.server import Server
+    from openstack.connection import Connection
+    from openstack.image.v2.image import Image
+    from openstack.network.v2.floating_ip import FloatingIP
+    from openstack.network.v2.network import Network
+    from openstack.network.v2.security_group import SecurityGroup
+    from openstack.network.v2.subnet import Subnet
+
+LAUNCH_TIMEOUT = 600.0  # seconds
+SSH_PORT = 22
+TAGS_LIMIT = 200  # characters; a description holds 255, and the mark of the call besides
+USER_DATA_LIMIT = 65535  # bytes, as base64; Nova's
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a server shall be, as `launch` and `launch_many` take it: names, IDs or resources."""
+
+    image: str | Image | None = None
+    flavor: str | Flavor | None = None
+    like: str | Server | None = None
+    key_name: str | bool | None = None
+    network: str | Network | None = None
+    fixed_ip: str | None = None
+    security_groups: Sequence[str | SecurityGroup] = ()
+    ssh_from: str | None = None
+    allow_world: bool = False
+    floating_ip: bool | str | FloatingIP = False
+    volumes: Sequence[int | str | Volume] = ()
+    boot_volume_size: int | bool | None = None
+    boot_volume: str | Volume | None = None
+    user_data: str | bytes | None = None
+    server_group: str | None = None
+    availability_zone: str | None = None
+    tags: Sequence[str] = ()
+    exist_ok: bool = False
+    wait: bool = True
+    timeout: float = LAUNCH_TIMEOUT
+
+
+@dataclass
+class Resolved:
+    """What a launch will make, with every name resolved."""
+
+    wish: Wish
+    image: Image | None
+    flavor: Flavor
+    root: Volume | None
+    root_size: int | None
+    network: Network
+    external: Network | None
+    keypairs: Sequence[Keypair]
+    keypair: Keypair | None
+    ssh: groups.Rule | None
+    known_groups: Sequence[SecurityGroup]
+    groups: Sequence[SecurityGroup]
+    address: FloatingIP | None
+    disks: Sequence[Volume]
+    server_group: str | None
+    room: planning.Room
+    existing: dict[str, Server] = field(default_factory=dict)
+
+
+def ready(conn: Connection, names: Sequence[str], wish: Wish) -> Resolved:
+    """Every name is resolved and every guard was asked; nothing is made."""
+    _check(names, wish)
+    ssh = _ssh_rule(conn, wish)
+    return _resolve(conn, names, _completed(conn, wish), ssh)
+
+
+def _check(names: Sequence[str], wish: Wish) -> None:
+    """Refuse what cannot work, before the first request."""
+    for field_name in ("security_groups", "volumes", "tags"):
+        if not isinstance(given := getattr(wish, field_name), Sequence) or isinstance(given, str):
+            raise InvalidInput(
+                f"{field_name} is a list, not {given!r:.80}.", hint=f"{field_name}=[{given!r:.80}]"
+            )
+    for name in names[:1]:
+        if not name.strip() or len(name) > 255 or not name.isprintable():
+            raise InvalidInput(f"{name!r} is no name for a server: 1 to 255 plain characters.")
+    if (wish.image is None) == (wish.boot_volume is None):
+        raise InvalidInput(
+            "A server boots from an image= or from a boot_volume=: give one of them."
+        )
+    if wish.boot_volume is not None and wish.boot_volume_size is not None:
+        raise InvalidInput("boot_volume is an existing one, boot_volume_size makes one: not both.")
+    if wish.flavor is None and wish.like is None:
+        raise InvalidInput("Which flavor?", hint="pouta.flavors.list(conn) shows them.")
+    if wish.fixed_ip is not None and not _is_ipv4(wish.fixed_ip):
+        raise InvalidInput(f"{wish.fixed_ip!r} is no address, such as 192.168.1.20.")
+    if wish.key_name is True:
+        raise InvalidInput("key_name is a name, None for your own key, or False for none.")
+    for size in wish.volumes:
+        if isinstance(size, int):
+            volumes.checked_size(size)
+        if isinstance(size, str) and size.isdigit():
+            raise InvalidInput(f"volumes=['{size}']: a size is a number, without quotes.")
+    if bad := [tag for tag in wish.tags if not re.fullmatch(TAG, tag)]:
+        raise InvalidInput(f"{listed(bad)}: a tag is a word of letters, digits and . : _ -")
+    if len(",".join(wish.tags)) > TAGS_LIMIT:
+        raise InvalidInput(f"Tags have at most {TAGS_LIMIT} characters in all.")
+    if not wish.wait and (wish.floating_ip or wish.volumes):
+        raise InvalidInput(
+            "A floating IP and volumes are attached to a server that is there.",
+            hint="Leave wait=True with them.",
+        )
+    if wish.floating_ip and not (wish.ssh_from or wish.security_groups or wish.like):
+        progress.say("Nothing lets SSH in from outside: ssh_from='my-ip' would.")
+    encoded(wish.user_data)
+
+
+def _ssh_rule(conn: Connection, wish: Wish) -> groups.Rule | None:
+    if wish.ssh_from is None:
+        return None
+    return groups.checked(conn, groups.Rule(SSH_PORT, "tcp", wish.ssh_from), wish.allow_world)
+
+
+def _completed(conn: Connection, wish: Wish) -> Wish:
+    """The wish, with what it leaves open as the server has it that it shall be like."""
+    if wish.like is None:
+        return wish
+    old = _find.one(conn, SERVER, wish.like)
+    its_groups = {group["name"]: None for group in old.security_groups or []}
+    return replace(
+        wish,
+        flavor=wish.flavor or old.flavor["original_name"],
+        key_name=(old.key_name or False) if wish.key_name is None else wish.key_name,
+        network=wish.network or next(iter(old.addresses or {}), None),
+        security_groups=wish.security_groups or [name for name in its_groups if name != "default"],
+    )
+
+
+def _resolve(
+    conn: Connection, names: Sequence[str], wish: Wish, ssh: groups.Rule | None
+) -> Resolved:
+    """Every name becomes a thing, all at once; nothing is made."""
+    new_disks = bool(sizes(wish)) or wish.boot_volume_size not in (None, False)
+    any_disk = bool(new_disks or wish.volumes or wish.boot_volume)
+    meet(conn, "compute", "image", "network", *["block_storage"] * any_disk)
+    (
+        image,
+        root,
+        flavor,
+        seen,
+        subnets,
+        existing,
+        known,
+        pairs,
+        server_group,
+        address,
+        room,
+        *disks,
+    ) = gather(
+        lambda: images.find(conn, wish.image) if wish.image is not None else None,
+        lambda: volumes.find(conn, wish.boot_volume) if wish.boot_volume is not None else None,
+        lambda: flavors.find(conn, wish.flavor or ""),
+        lambda: networks.list(conn),
+        lambda: [*SUBNET.list(conn)] if wish.fixed_ip else [],
+        lambda: _existing(conn, names),
+        lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
+        lambda: keypairs.list(conn) if wish.key_name is not False else [],
+        lambda: _server_group(conn, wish.server_group),
+        lambda: _named_address(conn, wish.floating_ip),
+        lambda: planning.room(
+            conn,
+            addresses=wish.floating_ip is True,
+            disks=new_disks,
+            volume_names=wish.exist_ok and bool(sizes(wish)),
+        ),
+        *(
+            (lambda volume=volume: volumes.find(conn, volume))
+            for volume in wish.volumes
+            if not isinstance(volume, int)
+        ),
+    )
+    if existing and not wish.exist_ok:
+        first = next(iter(existing.values()))
+        raise Refused(
+            f"There is a server '{first.name}' already (ID {first.id}).",
+            hint="exist_ok=True takes it as it is; or choose another name.",
+            resource=first,
+        )
+    plan = Resolved(
+        wish=wish,
+        image=image,
+        flavor=flavor,
+        root=root,
+        root_size=_root_size(wish, image, flavor),
+        network=(
+            _find.pick("network", wish.network, seen)
+            if isinstance(wish.network, str)
+            else wish.network or networks.default(conn, among=seen)
+        ),
+        external=networks.external(conn, among=seen),
+        keypairs=pairs,
+        keypair=(
+            _find.pick("key pair", wish.key_name, pairs) if isinstance(wish.key_name, str) else None
+        ),
+        ssh=ssh,
+        known_groups=known,
+        groups=[
+            _find.pick("security group", group, known) if isinstance(group, str) else group
+            for group in wish.security_groups
+        ],
+        address=address,
+        disks=disks,
+        server_group=server_group,
+        room=room,
+        existing=existing,
+    )
+    there = {server.id for server in existing.values()}
+    for disk in [*disks, root] if root else disks:
+        if not there & {*volumes.attached_to(disk)}:
+            volumes.check_free(disk)
+    if address and not there:
+        floating_ips.check_free(conn, address)
+    _check_room(plan)
+    if wish.fixed_ip:
+        _check_address(wish.fixed_ip, plan.network, subnets)
+    return plan
+
+
+def _root_size(wish: Wish, image: Image | None, flavor: Flavor) -> int | None:
+    """The size of the root disk where it is a volume to be made."""
+    size = wish.boot_volume_size
+    if image and size is True:
+        return max(int(flavor.disk), image.min_disk or 0, 1)
+    return None if size is False else size
+
+
+def _check_address(address: str, network: Network, subnets: Sequence[Subnet]) -> None:
+    """Whether the network has this address; that another server has it, Nova says at once."""
+    ranges = [subnet.cidr for subnet in subnets if subnet.network_id == network.id]
+    if not any(ipaddress.ip_address(address) in ipaddress.ip_network(range) for range in ranges):
+        raise InvalidInput(
+            f"{address} is not in network '{network.name}', which has {listed(ranges)}."
+        )
+
+
+def _check_room(plan: Resolved) -> None:
+    """Whether the image, or the volume, can be booted on the flavor."""
+    image, flavor, size = plan.image, plan.flavor, plan.root_size
+    if image is None:
+        if plan.root and not plan.root.is_bootable:
+            raise InvalidInput(
+                f"Volume '{plan.root.name}' cannot be booted: it was not made from an image.",
+                hint="pouta.volumes.create(conn, name, image=…) makes one that can.",
+            )
+        return
+    if size is not None:
+        volumes.checked_size(size, image=image)
+    elif flavor.disk and (image.min_disk or 0) > flavor.disk:
+        raise InvalidInput(
+            f"Image '{image.name}' needs {image.min_disk} GB; the root disk of {flavor.name} has "
+            f"{flavor.disk}.",
+            hint="Choose a flavor with a larger disk, or boot it from a volume: "
+            f"boot_volume_size={image.min_disk}.",
+        )
+    if (image.min_ram or 0) > flavor.ram:
+        raise InvalidInput(
+            f"Image '{image.name}' needs {image.min_ram} MiB of memory; {flavor.name} has "
+            f"{flavor.ram}."
+        )
+
+
+def intent(names: Sequence[str], plan: Resolved) -> planning.Intent:
+    """What a launch will make; what servers that are there have already is left out."""
+    wish, there = plan.wish, plan.existing
+    missing = [name for name in names if name not in there]
+    without_address = [
+        name
+        for name in names
+        if name not in there or not floating_ips.addresses(there[name], "floating")
+    ]
+    disks = [
+        (disk, size)
+        for name in names
+        for number, size in enumerate(sizes(wish), start=1)
+        if (disk := disk_name(name, number)) not in plan.room.volume_names or name not in there
+    ]
+    if plan.root_size is not None:
+        disks = [*((f"{name}-boot", plan.root_size) for name in missing), *disks]
+    free: list[tuple[str, str]] = []
+    if wish.key_name is None and not keypairs.own(plan.keypairs):
+        free.append(("key pair", "your own key"))
+    if plan.ssh and ssh_group(plan.ssh) not in {group.name for group in plan.known_groups}:
+        free.append(("security group", ssh_group(plan.ssh)))
+    return planning.Intent(
+        flavor=plan.flavor,
+        boots_from=getattr(plan.image or plan.root, "name", ""),
+        servers=missing,
+        disks=disks,
+        addresses=len(without_address) if wish.floating_ip is True and plan.external else 0,
+        free=free,
+    )
+
+
+def sizes(wish: Wish) -> Sequence[int]:
+    """The sizes of the volumes to be made for each server."""
+    return [size for size in wish.volumes if isinstance(size, int)]
+
+
+def disk_name(server: str, number: int) -> str:
+    return f"{server}-volume-{number}"
+
+
+def ssh_group(rule: groups.Rule) -> str:
+    return f"ssh-from-{rule.remote_ip.replace('/', '-')}"
+
+
+def _existing(conn: Connection, names: Sequence[str]) -> dict[str, Server]:
+    """Servers that have these names already; one listing."""
+    if len(names) == 1:
+        found: Iterable[Server] = SERVER.named(conn, names[0])
+    else:
+        base = re.escape(names[0].removesuffix("-1"))
+        found = (s for s in SERVER.list(conn, name=f"^{base}-[0-9]+$") if s.name in {*names})
+    return {server.name: server for server in found}
+
+
+def _server_group(conn: Connection, wanted: str | None) -> str | None:
+    if wanted is None:
+        return None
+    return _find.pick("server group", wanted, [*conn.compute.server_groups()]).id
+
+
+def _named_address(conn: Connection, wanted: bool | str | FloatingIP) -> FloatingIP | None:
+    return None if isinstance(wanted, bool) else floating_ips.find(conn, wanted)
+
+
+def _is_ipv4(word: str) -> bool:
+    try:
+        return ipaddress.ip_address(word).version == 4
+    except ValueError:
+        return False
+
+
+def encoded(user_data: str | bytes | None) -> str | None:
+    if user_data is None:
+        return None
+    raw = user_data.encode() if isinstance(user_data, str) else user_data
+    text = base64.b64encode(raw).decode()
+    if len(text) > USER_DATA_LIMIT:
+        raise InvalidInput(
+            f"The user data has {len(raw)} bytes; Nova takes {USER_DATA_LIMIT * 3 // 4} at most.",
+            hint="Let a short script fetch the rest.",
+        )
+    return text
