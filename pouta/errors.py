@@ -229,6 +229,11 @@ def _meaning(error: Exception, said: str) -> tuple[type[PoutaError], str]:
             "Your role in the project does not allow it, or the application credential's access "
             "rules leave it out."
         )
+    if status == 404 and "not reachable from subnet" in said:
+        return Refused, (
+            "Its network has no router, so no floating IP can lead into it: "
+            "pouta.networks.ensure_default(conn) makes the one that a project should have."
+        )
     if status == 404:
         return NotFound, ""
     if status == 409:

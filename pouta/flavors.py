@@ -61,8 +61,16 @@ def list(
 
 @chore("find flavor {name_or_id}")
 def find(conn: Connection, name_or_id: str | Flavor) -> Flavor:
-    """The flavor of that name or ID. NotFound names the closest ones. `GET /flavors/detail`."""
-    return _find.one(conn, FLAVOR, name_or_id)
+    """The flavor of that name or ID. `GET /flavors/detail`.
+
+    NotFound names the closest ones, or says that Pouta has it but not for this project.
+    """
+    try:
+        return _find.one(conn, FLAVOR, name_or_id)
+    except NotFound as error:
+        if isinstance(name_or_id, str) and prices.of(conn).flavor(name_or_id) is not None:
+            error.hint = "Pouta has it, but not for every project: servicedesk@csc.fi."
+        raise
 
 
 @chore("find a flavor with {vcpus} vCPUs and {ram} GiB")

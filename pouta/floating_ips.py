@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pouta import find as _find
-from pouta import networks, quotas, waiting
+from pouta import known_hosts, networks, quotas, waiting
 from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, Refused, chore
@@ -75,6 +75,7 @@ def attach(
     with Made(conn) as made:
         ip = connect(made, port, wanted, move=move)
         wait_until_shown(conn, found, ip, timeout=timeout)
+    known_hosts.tell(ip.floating_ip_address)
     return FLOATING_IP.get(conn, ip.id)
 
 

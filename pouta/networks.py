@@ -62,7 +62,7 @@ def default(conn: Connection, *, among: Sequence[Network] | None = None) -> Netw
         if len(choice) == 1:
             return choice[0]
     raise Ambiguous(
-        f"This project has several networks: {listed(network.name for network in own)}.",
+        f"This project has several networks: {listed(sorted(network.name for network in own))}.",
         hint="Say which: network=…",
         resource=own,
     )

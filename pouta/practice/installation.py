@@ -110,6 +110,8 @@ def stanza(name: str) -> str:
 def installer(scratch: Path) -> Sequence[str]:
     """The words that begin an installation: uv's when it can be had, pip's if not."""
     uv = shutil.which("uv")
+    if uv is not None and not works([uv, "--version"]):
+        uv = None  # a version manager's stand-in for a uv that is not there
     pip = [sys.executable, "-m", "pip"]
     if uv is None and works([*pip, "--version"]):
         target = scratch / "uv"

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pouta import clouds, floating_ips, images, keypairs, networks
+from pouta import clouds, floating_ips, images, keypairs, known_hosts, networks
 from pouta import find as _find
 from pouta import security_groups as groups
 from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import ConfigurationError, InvalidInput, NotFound, chore
 from pouta.kinds import KEYPAIR, SECURITY_GROUP, SERVER
-from pouta.servers import boot_log, known_hosts, states
+from pouta.servers import boot_log, states
 from pouta.servers.changing import way_back
 from pouta.servers.reaching import NOBODY_HERE, SSH_PORT, ssh_answers
 

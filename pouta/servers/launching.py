@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pouta import (
     floating_ips,
     keypairs,
+    known_hosts,
     prices,
     progress,
     volumes,
@@ -16,10 +17,10 @@ from pouta import (
 from pouta import security_groups as groups
 from pouta.concurrently import each
 from pouta.display import Table
-from pouta.errors import InvalidInput, Refused, chore, what_the_cloud_said
+from pouta.errors import InvalidInput, chore
 from pouta.kinds import FLOATING_IP, SERVER, VOLUME
 from pouta.made import Made, remove
-from pouta.servers import known_hosts, states
+from pouta.servers import states
 from pouta.servers.planning import Plan, rehearsable
 from pouta.servers.resolving import (
     LAUNCH_TIMEOUT,
@@ -274,8 +275,6 @@ def _root_disk(made: Made, name: str, plan: Resolved) -> Volume | None:
 
 def _connect(made: Made, servers: Sequence[Server], plan: Resolved) -> dict[str, FloatingIP]:
     """Floating IPs lead to the servers' ports; by server ID."""
-    from openstack.exceptions import NotFoundException
-
     if not plan.wish.floating_ip:
         return {}
     if plan.external is None:
@@ -289,15 +288,7 @@ def _connect(made: Made, servers: Sequence[Server], plan: Resolved) -> dict[str,
             return floating_ips.allocate(made, port, plan.external)
         return floating_ips.connect(made, port, plan.address, external=plan.external)
 
-    try:
-        ips = dict(zip(ports, each(lead, ports.values()), strict=True))
-    except NotFoundException as error:
-        if "not reachable" not in what_the_cloud_said(error):
-            raise
-        raise Refused(
-            f"Network '{plan.network.name}' has no router, so no floating IP can lead into it.",
-            hint="pouta.networks.ensure_default(conn) makes the one that a project should have.",
-        ) from error
+    ips = dict(zip(ports, each(lead, ports.values()), strict=True))
     for id, ip in ips.items():
         if id not in there:
             known_hosts.tell(ip.floating_ip_address)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pouta import clouds, floating_ips, images, keypairs, waiting
+from pouta import clouds, floating_ips, images, keypairs, known_hosts, waiting
 from pouta import find as _find
 from pouta.concurrently import each, gather
 from pouta.errors import ConfigurationError, Failed, NotFound, Refused, TimedOut, chore
 from pouta.kinds import SERVER
-from pouta.servers import boot_log, known_hosts
+from pouta.servers import boot_log
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server

@@ -53,6 +53,8 @@ def test_flavors_that_fit(practice_conn):
     assert "standard.xxlarge" in fitting
     assert not {"hpc.4.10core", "gpu.1.1gpu"} & fitting
     assert flavors.smallest(practice_conn, vcpus=3, ram=4).name == "standard.large"
+    with pytest.raises(pouta.NotFound, match="not for every project"):
+        flavors.find(practice_conn, "tiny")  # long gone from Pouta's list, but it had a price
     with pytest.raises(pouta.NotFound, match="1000 vCPUs"):
         flavors.smallest(practice_conn, vcpus=1000, ram=1)
 

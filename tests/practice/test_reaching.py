@@ -13,8 +13,8 @@ import subprocess
 import pytest
 
 import pouta
-from pouta import servers
-from pouta.servers import boot_log, known_hosts
+from pouta import known_hosts, servers
+from pouta.servers import boot_log
 
 SMALL = {"image": "Ubuntu-24.04", "flavor": "standard.tiny"}
 
