@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+    from pouta.practice.pytest_plugin import PracticeCloud
 
 # The services of the practice cloud are installed once for the user, not once for each home.
 os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
@@ -21,6 +27,13 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def member(practice_cloud: PracticeCloud) -> Connection:
+    """The practice cloud's own member, for tests that change nothing: no project is made."""
+    practice_cloud.connection.authorize()
+    return practice_cloud.connection
 
 
 @pytest.fixture

@@ -49,9 +49,9 @@ class TestKeyPairs:
             ("ssh-ed25519", "one line"),
         ],
     )
-    def test_what_is_no_public_key_is_not_sent(self, practice_conn, no_requests, wrong, says):
+    def test_what_is_no_public_key_is_not_sent(self, member, no_requests, wrong, says):
         with pytest.raises(pouta.InvalidInput, match=says) as caught:
-            keypairs.ensure(practice_conn, "laptop", public_key=wrong)
+            keypairs.ensure(member, "laptop", public_key=wrong)
         assert "secret" not in str(caught.value)
 
     def test_a_lost_answer_is_no_failure(self, practice_conn):
@@ -108,14 +108,14 @@ class TestSecurityGroups:
         ],
         ids=str,
     )
-    def test_a_rule_that_cannot_be_costs_no_request(self, practice_conn, no_requests, wrong):
+    def test_a_rule_that_cannot_be_costs_no_request(self, member, no_requests, wrong):
         with pytest.raises(pouta.InvalidInput):
-            security_groups.allow(practice_conn, "web", **{"remote_ip": "192.0.2.7", **wrong})
+            security_groups.allow(member, "web", **{"remote_ip": "192.0.2.7", **wrong})
 
     @pytest.mark.parametrize("port", [22, (1, 65535)])
-    def test_ssh_to_the_world_needs_its_own_word(self, practice_conn, no_requests, port):
+    def test_ssh_to_the_world_needs_its_own_word(self, member, no_requests, port):
         with pytest.raises(pouta.Refused, match="allow_world=True"):
-            security_groups.allow(practice_conn, "open", port=port, remote_ip="0.0.0.0/0")
+            security_groups.allow(member, "open", port=port, remote_ip="0.0.0.0/0")
 
     def test_a_web_port_may_be_open_to_the_world(self, practice_conn):
         group = security_groups.allow(practice_conn, "web", port=443, remote_ip="0.0.0.0/0")

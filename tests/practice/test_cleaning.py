@@ -124,9 +124,9 @@ def test_what_cannot_go_is_named_with_its_reason_and_the_rest_goes(practice_conn
 
 
 @pytest.mark.parametrize("tag", ["", " ", "two words", "a,b", None, "x" * 61])
-def test_what_is_no_tag_costs_no_request(practice_conn, no_requests, tag):
+def test_what_is_no_tag_costs_no_request(member, no_requests, tag):
     with pytest.raises(pouta.InvalidInput, match="is no tag"):
-        pouta.cleanup(practice_conn, tag=tag)
+        pouta.cleanup(member, tag=tag)
 
 
 class TestTemporary:

@@ -189,9 +189,9 @@ def test_when_it_ends_is_utc(practice_conn, given, seen):
     ],
     ids=str,
 )
-def test_what_cannot_be_costs_no_request(practice_conn, no_requests, home, wrong, problem):
+def test_what_cannot_be_costs_no_request(member, no_requests, home, wrong, problem):
     with pytest.raises(pouta.InvalidInput, match=problem):
-        identity.create_application_credential(practice_conn, "a", **wrong)
+        identity.create_application_credential(member, "a", **wrong)
 
 
 def test_ec2_keys_of_this_project_only(practice_conn, practice_cloud):

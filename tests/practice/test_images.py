@@ -104,19 +104,19 @@ def test_the_cloud_looks_into_the_file(practice_conn, tmp_path):
     ],
 )
 def test_what_could_not_boot_is_not_sent(
-    practice_conn, no_requests, tmp_path, start, name, given, problem
+    member, no_requests, tmp_path, start, name, given, problem
 ):
     file = tmp_path / name
     file.write_bytes(start)
     with pytest.raises(pouta.InvalidInput, match=problem):
-        images.upload(practice_conn, file, "mine", disk_format=given)
+        images.upload(member, file, "mine", disk_format=given)
     with pytest.raises(pouta.InvalidInput, match="no file"):
-        images.upload(practice_conn, tmp_path / "nothing", "mine")
+        images.upload(member, tmp_path / "nothing", "mine")
 
 
-def test_nobody_publishes_an_image(practice_conn, no_requests, disk):
+def test_nobody_publishes_an_image(member, no_requests, disk):
     with pytest.raises(pouta.Refused, match="Only private images") as caught:
-        images.upload(practice_conn, disk, "mine", visibility="public")
+        images.upload(member, disk, "mine", visibility="public")
     assert "share" in caught.value.hint
 
 

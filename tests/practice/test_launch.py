@@ -150,9 +150,9 @@ def test_a_wrong_name_is_told_before_anything_is_made(practice_conn, empty, wron
         ({"wait": False, "floating_ip": True}, pouta.InvalidInput, "wait=True"),
     ],
 )
-def test_bad_input_costs_no_request(practice_conn, no_requests, wrong, kind, says):
+def test_bad_input_costs_no_request(member, no_requests, wrong, kind, says):
     with pytest.raises(kind, match=says):
-        pouta.servers.launch(practice_conn, "web", **{**SMALL, **wrong})
+        pouta.servers.launch(member, "web", **{**SMALL, **wrong})
 
 
 def test_ssh_can_be_opened_to_the_world_in_so_many_words(practice_conn):
@@ -365,9 +365,9 @@ class TestFleets:
     @pytest.mark.parametrize(
         "wrong", [{"floating_ip": "192.0.2.1"}, {"volumes": ["data"]}], ids=str
     )
-    def test_what_only_one_can_have_is_refused(self, practice_conn, no_requests, wrong):
+    def test_what_only_one_can_have_is_refused(self, member, no_requests, wrong):
         with pytest.raises(pouta.InvalidInput, match="several servers"):
-            pouta.servers.launch_many(practice_conn, "node", 2, **SMALL, **wrong)
+            pouta.servers.launch_many(member, "node", 2, **SMALL, **wrong)
 
 
 class TestLikeAnother:
@@ -451,11 +451,9 @@ class TestRootDisks:
         ({**SMALL, "fixed_ip": "fe80::1"}, "no address"),
     ],
 )
-def test_what_a_server_boots_from_and_where_it_is_must_be_clear(
-    practice_conn, no_requests, given, says
-):
+def test_what_a_server_boots_from_and_where_it_is_must_be_clear(member, no_requests, given, says):
     with pytest.raises(pouta.InvalidInput, match=says):
-        pouta.servers.launch(practice_conn, "web", **given)
+        pouta.servers.launch(member, "web", **given)
 
 
 def test_an_address_that_this_machine_has_met_before_is_told(practice_conn, home, monkeypatch):

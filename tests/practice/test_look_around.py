@@ -13,21 +13,21 @@ from pouta import flavors, identity, images
 from tests.wire import recorded
 
 
-def test_who_is_logged_in_costs_no_request(practice_conn, no_requests):
-    me = identity.whoami(practice_conn)
-    assert me.project == practice_conn.current_project.name
+def test_who_is_logged_in_costs_no_request(member, no_requests):
+    me = identity.whoami(member)
+    assert me.project == member.current_project.name
     assert me.cloud == "127.0.0.1"
     assert "member" in me.roles
     assert me.expires_at - datetime.now(UTC) > timedelta(minutes=30)
     assert me.project in str(me)
 
 
-def test_a_token_works_in_a_raw_request_and_hides_in_its_repr(practice_conn):
-    token = identity.token(practice_conn)
+def test_a_token_works_in_a_raw_request_and_hides_in_its_repr(member):
+    token = identity.token(member)
     assert token.id not in repr(token)
     url = next(
         row.url
-        for row in identity.catalog(practice_conn)
+        for row in identity.catalog(member)
         if (row.service, row.interface) == ("compute", "public")
     )
     request = urllib.request.Request(f"{url}/flavors", headers={"X-Auth-Token": token.id})
@@ -36,12 +36,12 @@ def test_a_token_works_in_a_raw_request_and_hides_in_its_repr(practice_conn):
     assert "standard.small" in names
 
 
-def test_flavors_are_listed_with_their_price_cheapest_first(practice_conn):
-    table = flavors.list(practice_conn, family="standard")
+def test_flavors_are_listed_with_their_price_cheapest_first(member):
+    table = flavors.list(member, family="standard")
     assert [flavor.name for flavor in table][:2] == ["standard.tiny", "standard.small"]
     assert str(table).splitlines()[0].endswith("BU/h")
     assert str(table).splitlines()[1].split()[-1] == "0.26"
-    assert {flavor.name for flavor in flavors.list(practice_conn, family="io")} >= {
+    assert {flavor.name for flavor in flavors.list(member, family="io")} >= {
         "io.70GB",
         "io.2.80GB",
     }
@@ -59,10 +59,10 @@ def test_flavors_that_fit(practice_conn):
         flavors.smallest(practice_conn, vcpus=1000, ram=1)
 
 
-def test_a_look_up_by_name_costs_one_request(practice_conn):
-    images.find(practice_conn, "cirros")  # asks the endpoint for its versions, once
+def test_a_look_up_by_name_costs_one_request(member):
+    images.find(member, "cirros")  # asks the endpoint for its versions, once
     with recorded() as requests:
-        images.find(practice_conn, "Ubuntu-24.04")
+        images.find(member, "Ubuntu-24.04")
     assert len(requests) == 1
 
 
@@ -75,8 +75,8 @@ def test_a_look_up_by_name_costs_one_request(practice_conn):
         ("cirros", "cirros"),
     ],
 )
-def test_the_login_user_goes_with_the_image(practice_conn, image, user):
-    assert images.login_user(practice_conn, image) == user
+def test_the_login_user_goes_with_the_image(member, image, user):
+    assert images.login_user(member, image) == user
 
 
 def test_the_login_user_of_an_unknown_image_is_read_from_the_console(practice_conn):
@@ -88,19 +88,19 @@ def test_the_login_user_of_an_unknown_image_is_read_from_the_console(practice_co
     assert images.login_user(practice_conn, server) == "almalinux"
 
 
-def test_images_are_listed_by_name_with_their_user(practice_conn):
-    table = images.list(practice_conn)
+def test_images_are_listed_by_name_with_their_user(member):
+    table = images.list(member)
     assert [image.name for image in table] == sorted(image.name for image in table)
     assert "almalinux" in str(table)
 
 
 @pytest.mark.parametrize("wrong", ["", None, 7, object()])
-def test_what_is_no_name_costs_no_request(practice_conn, no_requests, wrong):
+def test_what_is_no_name_costs_no_request(member, no_requests, wrong):
     with pytest.raises(pouta.InvalidInput):
-        images.find(practice_conn, wrong)
+        images.find(member, wrong)
 
 
-def test_a_thing_of_another_kind_is_told_apart(practice_conn):
-    flavor = flavors.find(practice_conn, "standard.tiny")
+def test_a_thing_of_another_kind_is_told_apart(member):
+    flavor = flavors.find(member, "standard.tiny")
     with pytest.raises(pouta.InvalidInput, match="Expected an image, got the flavor"):
-        images.find(practice_conn, flavor)
+        images.find(member, flavor)

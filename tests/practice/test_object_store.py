@@ -249,15 +249,15 @@ def test_a_temporary_url_opens_one_object_for_some_time(practice_conn, folder):
         object_store.temporary_url(practice_conn, "data", "nothing", seconds=60)
 
 
-def test_what_cannot_be_costs_no_request(practice_conn, no_requests, tmp_path, folder):
+def test_what_cannot_be_costs_no_request(member, no_requests, tmp_path, folder):
     with pytest.raises(pouta.InvalidInput, match="no file or folder"):
-        object_store.upload(practice_conn, tmp_path / "nothing", "data")
+        object_store.upload(member, tmp_path / "nothing", "data")
     with pytest.raises(pouta.InvalidInput, match="no name for a container"):
-        object_store.upload(practice_conn, folder, "a/b")
+        object_store.upload(member, folder, "a/b")
     with pytest.raises(pouta.InvalidInput, match="segment_size"):
-        object_store.upload(practice_conn, folder, "data", segment_size=0)
+        object_store.upload(member, folder, "data", segment_size=0)
     with pytest.raises(pouta.InvalidInput, match="GET, HEAD or PUT"):
-        object_store.temporary_url(practice_conn, "data", "x", seconds=1, method="DELETE")
+        object_store.temporary_url(member, "data", "x", seconds=1, method="DELETE")
     (tmp_path / "void").mkdir()
     with pytest.raises(pouta.InvalidInput, match="no files"):
-        object_store.upload(practice_conn, tmp_path / "void", "data")
+        object_store.upload(member, tmp_path / "void", "data")

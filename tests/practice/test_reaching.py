@@ -224,9 +224,9 @@ class TestSsh:
         with pytest.raises(pouta.NotFound, match="login user"):
             servers.run(practice_conn, web, "uname")
 
-    def test_nothing_runs_on_the_practice_cloud(self, practice_conn, no_requests):
+    def test_nothing_runs_on_the_practice_cloud(self, member, no_requests):
         with pytest.raises(pouta.Refused, match="no machine behind it"):
-            servers.run(practice_conn, "web", "uname")
+            servers.run(member, "web", "uname")
 
 
 def test_groups_and_their_servers_can_be_let_in(practice_conn):

@@ -140,6 +140,6 @@ def test_a_wait_that_ends_early_undoes_nothing(practice_conn):
         ("lab", "resources:\n  a: 1\n", "version not found"),
     ],
 )
-def test_what_cannot_be_costs_no_request(practice_conn, no_requests, name, template, problem):
+def test_what_cannot_be_costs_no_request(member, no_requests, name, template, problem):
     with pytest.raises(pouta.InvalidInput, match=problem):
-        stacks.create(practice_conn, name, template)
+        stacks.create(member, name, template)

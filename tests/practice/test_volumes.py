@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from openstack.block_storage.v3.volume import Volume
 
 import pouta
 from pouta import servers, volumes
@@ -74,9 +75,9 @@ def test_a_volume_has_at_least_the_size_of_what_it_is_made_of(practice_conn):
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, "10", None, True])
-def test_a_size_that_cannot_be_costs_no_request(practice_conn, no_requests, size):
+def test_a_size_that_cannot_be_costs_no_request(member, no_requests, size):
     with pytest.raises(pouta.InvalidInput):
-        volumes.create(practice_conn, "data", size)
+        volumes.create(member, "data", size)
 
 
 def test_an_unknown_type_and_a_full_quota_leave_nothing(practice_conn):
@@ -93,8 +94,8 @@ class TestMountScript:
     """The script is run as it is, on a file in place of the disk; only mount and chown are not."""
 
     @pytest.fixture
-    def run(self, practice_conn, tmp_path):
-        data = volumes.create(practice_conn, "data", 1)
+    def run(self, tmp_path):
+        data = Volume(id="4b1f7a2c-93d5-4f6e-8a17-c2d05e9b6f31", name="data")
         disk = tmp_path / "disk"
         disk.write_bytes(bytes(8 * 1024 * 1024))
         tools = tmp_path / "bin"
@@ -167,7 +168,7 @@ class TestMountScript:
         ],
         ids=str,
     )
-    def test_what_could_break_out_of_the_script_is_refused(self, practice_conn, wrong):
-        data = volumes.create(practice_conn, "data", 1)
+    def test_what_could_break_out_of_the_script_is_refused(self, wrong):
+        data = Volume(id="4b1f7a2c-93d5-4f6e-8a17-c2d05e9b6f31", name="data")
         with pytest.raises(pouta.InvalidInput):
             volumes.mount_script(data, **{"mount_point": "/media/data", **wrong})
