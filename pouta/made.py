@@ -197,55 +197,73 @@ def remove(
     What is busy (a volume whose server is only just gone) is asked for again until `timeout`
     seconds have passed. `delete` replaces the kind's own way to delete one by its ID.
     """
-    waiting_for = {id_of(thing): thing for thing in things}
-    refusals: dict[str, str] = {}
-    ask = delete or (lambda id: kind.delete(conn, id))
+    removal = _Removal(conn, kind, things, delete or (lambda id: kind.delete(conn, id)))
+    removal.ask()
+    if removal.unfinished:
+        what = f"{kind.noun}{'s' if len(removal.things) > 1 else ''} deleted"
+        with suppress(TimedOut):  # what is still there then is returned below
+            waiting.until(what, removal.still_there, removal.cannot_go, timeout=timeout)
+    return [
+        _leftover(kind, thing, removal.refusals.get(id, "")) for id, thing in removal.things.items()
+    ]
 
-    def try_to_delete(id: str) -> Exception | None:
+
+class _Removal:
+    """Things on their way out: `things` is what is not known to be gone."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        kind: Kind[Any],
+        things: Iterable[Any],
+        delete: Callable[[str], None],
+    ) -> None:
+        self.conn = conn
+        self.kind = kind
+        self.delete = delete
+        self.things = {id_of(thing): thing for thing in things}
+        self.to_ask = [*self.things]
+        self.refusals: dict[str, str] = {}
+
+    @property
+    def unfinished(self) -> bool:
+        return bool(self.to_ask) or (bool(self.things) and not self.kind.vanishes)
+
+    def ask(self) -> None:
+        """Ask for every delete that is still to be asked for; what is busy stays to be asked."""
+        answers = [*zip(self.to_ask, concurrently.each(self._try, self.to_ask), strict=True)]
+        self.to_ask = []
+        for id, error in answers:
+            if error is None or status_of(error) == 404:
+                self.refusals.pop(id, None)
+                if self.kind.vanishes:
+                    del self.things[id]
+                continue
+            self.refusals[id] = what_the_cloud_said(error)
+            if is_busy(error) or is_passing(error):
+                self.to_ask.append(id)
+
+    def _try(self, id: str) -> Exception | None:
         try:
-            ask(id)
+            self.delete(id)
         except Exception as error:  # noqa: BLE001 - each thing has its own outcome
             return error
         return None
 
-    to_ask = [*waiting_for]
-
-    def ask_for_deletes() -> None:
-        nonlocal to_ask
-        answers = zip(to_ask, concurrently.each(try_to_delete, to_ask), strict=True)
-        to_ask = []
-        for id, error in answers:
-            if error is None or status_of(error) == 404:
-                refusals.pop(id, None)
-                if kind.vanishes:
-                    del waiting_for[id]
-                continue
-            refusals[id] = what_the_cloud_said(error)
-            if is_busy(error) or is_passing(error):
-                to_ask.append(id)
-
-    def still_there() -> Sequence[R]:
-        ask_for_deletes()
-        if kind.vanishes:
-            return [waiting_for[id] for id in to_ask]
-        present = kind.present(conn, waiting_for)
-        for id in {*waiting_for} - {*map(id_of, present)}:
-            del waiting_for[id]
-            refusals.pop(id, None)
+    def still_there(self) -> Sequence[Any]:
+        self.ask()
+        if self.kind.vanishes:
+            return [self.things[id] for id in self.to_ask]
+        present = self.kind.present(self.conn, self.things)
+        for id in {*self.things} - {*map(id_of, present)}:
+            del self.things[id]
+            self.refusals.pop(id, None)
         return present
 
-    def cannot_go(thing: R) -> bool:
-        id = id_of(thing)
-        state = waiting.state(thing)
+    def cannot_go(self, thing: Any) -> bool:
+        id, state = id_of(thing), waiting.state(thing)
         failed = "error_del" in state or "DELETE_FAILED" in state  # Cinder's word, and Heat's
-        return failed or (id in refusals and id not in to_ask)
-
-    ask_for_deletes()
-    if waiting_for and (to_ask or not kind.vanishes):
-        what = f"{kind.noun}{'s' if len(waiting_for) > 1 else ''} deleted"
-        with suppress(TimedOut):  # what is still there then is returned below
-            waiting.until(what, still_there, cannot_go, timeout=timeout)
-    return [_leftover(kind, thing, refusals.get(id, "")) for id, thing in waiting_for.items()]
+        return failed or (id in self.refusals and id not in self.to_ask)
 
 
 def _tell(error: BaseException, left: list[Leftover], something_was_made: bool) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
 from pouta import (
@@ -165,90 +165,80 @@ def _resolve(
     conn: Connection, names: Sequence[str], wish: Wish, ssh: groups.Rule | None
 ) -> Resolved:
     """Every name becomes a thing, all at once; nothing is made."""
-    new_disks = bool(sizes(wish)) or wish.boot_volume_size not in (None, False)
-    any_disk = bool(new_disks or wish.volumes or wish.boot_volume)
-    meet(conn, "compute", "image", "network", *["block_storage"] * any_disk)
-    (
-        image,
-        root,
-        flavor,
-        seen,
-        subnets,
-        existing,
-        known,
-        pairs,
-        server_group,
-        address,
-        room,
-        *disks,
-    ) = gather(
-        lambda: images.find(conn, wish.image) if wish.image is not None else None,
-        lambda: volumes.find(conn, wish.boot_volume) if wish.boot_volume is not None else None,
-        lambda: flavors.find(conn, wish.flavor or ""),
-        lambda: networks.list(conn),
-        lambda: [*SUBNET.list(conn)] if wish.fixed_ip else [],
-        lambda: _existing(conn, names),
-        lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
-        lambda: keypairs.list(conn) if wish.key_name is not False else [],
-        lambda: _server_group(conn, wish.server_group),
-        lambda: _named_address(conn, wish.floating_ip),
-        lambda: planning.room(
-            conn,
-            addresses=wish.floating_ip is True,
-            disks=new_disks,
-            volume_names=wish.exist_ok and bool(sizes(wish)),
-        ),
-        *(
-            (lambda volume=volume: volumes.find(conn, volume))
-            for volume in wish.volumes
-            if not isinstance(volume, int)
-        ),
-    )
-    if existing and not wish.exist_ok:
-        first = next(iter(existing.values()))
+    found = _look_up(conn, names, wish)
+    if found["existing"] and not wish.exist_ok:
+        first = next(iter(found["existing"].values()))
         raise Refused(
             f"There is a server '{first.name}' already (ID {first.id}).",
             hint="exist_ok=True takes it as it is; or choose another name.",
             resource=first,
         )
+    seen, pairs, known = found.pop("networks"), found["keypairs"], found["known_groups"]
+    subnets = found.pop("subnets")
     plan = Resolved(
+        **found,
         wish=wish,
-        image=image,
-        flavor=flavor,
-        root=root,
-        root_size=_root_size(wish, image, flavor),
+        ssh=ssh,
+        root_size=_root_size(wish, found["image"], found["flavor"]),
         network=(
             _find.pick("network", wish.network, seen)
             if isinstance(wish.network, str)
             else wish.network or networks.default(conn, among=seen)
         ),
         external=networks.external(conn, among=seen),
-        keypairs=pairs,
         keypair=(
             _find.pick("key pair", wish.key_name, pairs) if isinstance(wish.key_name, str) else None
         ),
-        ssh=ssh,
-        known_groups=known,
         groups=[
             _find.pick("security group", group, known) if isinstance(group, str) else group
             for group in wish.security_groups
         ],
-        address=address,
-        disks=disks,
-        server_group=server_group,
-        room=room,
-        existing=existing,
     )
-    there = {server.id for server in existing.values()}
-    for disk in [*disks, root] if root else disks:
-        if not there & {*volumes.attached_to(disk)}:
-            volumes.check_free(disk)
-    if address and not there:
-        floating_ips.check_free(conn, address)
+    _check_free(conn, plan)
     _check_room(plan)
     if wish.fixed_ip:
         _check_address(wish.fixed_ip, plan.network, subnets)
     return plan
+
+
+def _look_up(conn: Connection, names: Sequence[str], wish: Wish) -> dict[str, Any]:
+    """What the wish names, and what a launch must know, by its place in `Resolved`."""
+    new_disks = bool(sizes(wish)) or wish.boot_volume_size not in (None, False)
+    any_disk = bool(new_disks or wish.volumes or wish.boot_volume)
+    meet(conn, "compute", "image", "network", *["block_storage"] * any_disk)
+    calls: dict[str, Callable[[], Any]] = {
+        "image": lambda: images.find(conn, wish.image) if wish.image else None,
+        "root": lambda: volumes.find(conn, wish.boot_volume) if wish.boot_volume else None,
+        "flavor": lambda: flavors.find(conn, wish.flavor or ""),
+        "networks": lambda: networks.list(conn),
+        "subnets": lambda: [*SUBNET.list(conn)] if wish.fixed_ip else [],
+        "existing": lambda: _existing(conn, names),
+        "known_groups": lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
+        "keypairs": lambda: keypairs.list(conn) if wish.key_name is not False else [],
+        "server_group": lambda: _server_group(conn, wish.server_group),
+        "address": lambda: _named_address(conn, wish.floating_ip),
+        "room": lambda: planning.room(
+            conn,
+            addresses=wish.floating_ip is True,
+            disks=new_disks,
+            volume_names=wish.exist_ok and bool(sizes(wish)),
+        ),
+    }
+    named = [volume for volume in wish.volumes if not isinstance(volume, int)]
+    *found, disks = gather(
+        *calls.values(), lambda: [volumes.find(conn, volume) for volume in named]
+    )
+    return dict(zip(calls, found, strict=True)) | {"disks": disks}
+
+
+def _check_free(conn: Connection, plan: Resolved) -> None:
+    """Whether the volumes and the address that were named can be had."""
+    there = {server.id for server in plan.existing.values()}
+    for disk in [*plan.disks, plan.root] if plan.root else plan.disks:
+        if not there & {*volumes.attached_to(disk)}:
+            volumes.check_free(disk)
+    if plan.address and not there:
+        floating_ips.check_free(conn, plan.address)
 
 
 def _root_size(wish: Wish, image: Image | None, flavor: Flavor) -> int | None:
