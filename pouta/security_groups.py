@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
     from openstack.network.v2.security_group import SecurityGroup
 
+SSH_PORT = 22
 MY_IP = "my-ip"
 MY_IP_SERVICE = "https://ifconfig.me/ip"  # POUTA_MY_IP_URL names another
 MY_IP_TIMEOUT = 5  # seconds
@@ -182,7 +183,12 @@ def checked(conn: Connection, rule: Rule, allow_world: bool) -> Rule:
         return replace(rule, remote_ip="")
     cidr = cidr_of(conn, rule.remote_ip)
     world = ipaddress.ip_network(cidr).prefixlen < WORLD
-    if world and not allow_world and rule.protocol == "tcp" and (first or 0) <= 22 <= (last or 0):
+    if (
+        world
+        and not allow_world
+        and rule.protocol == "tcp"
+        and (first or 0) <= SSH_PORT <= (last or 0)
+    ):
         raise Refused(
             f"{cidr} opens SSH to the whole internet, which is scanned for it day and night.",
             hint='Give your own address, or "my-ip"; allow_world=True opens it all the same.',

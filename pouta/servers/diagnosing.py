@@ -18,9 +18,10 @@ from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import ConfigurationError, InvalidInput, NotFound, chore
 from pouta.kinds import KEYPAIR, SECURITY_GROUP, SERVER
+from pouta.security_groups import SSH_PORT
 from pouta.servers import boot_log, states
 from pouta.servers.changing import way_back
-from pouta.servers.reaching import NOBODY_HERE, SSH_PORT, ssh_answers
+from pouta.servers.reaching import NOBODY_HERE, ssh_answers
 
 if TYPE_CHECKING:
     from openstack.compute.v2.keypair import Keypair

@@ -16,13 +16,13 @@ from pouta import find as _find
 from pouta.concurrently import each, gather
 from pouta.errors import ConfigurationError, Failed, NotFound, Refused, TimedOut, chore
 from pouta.kinds import SERVER
+from pouta.security_groups import SSH_PORT
 from pouta.servers import boot_log
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
 
-SSH_PORT = 22
 RUN_TIMEOUT = 600.0  # seconds
 CONNECT_TIMEOUT = 20  # seconds
 OF_SSH_ITSELF = 255  # exit status

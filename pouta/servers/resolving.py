@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from openstack.network.v2.subnet import Subnet
 
 LAUNCH_TIMEOUT = 600.0  # seconds
-SSH_PORT = 22
 TAGS_LIMIT = 200  # characters; a description holds 255, and the mark of the call besides
 USER_DATA_LIMIT = 65535  # bytes, as base64; Nova's
 
@@ -143,7 +142,9 @@ def _check(names: Sequence[str], wish: Wish) -> None:
 def _ssh_rule(conn: Connection, wish: Wish) -> groups.Rule | None:
     if wish.ssh_from is None:
         return None
-    return groups.checked(conn, groups.Rule(SSH_PORT, "tcp", wish.ssh_from), wish.allow_world)
+    return groups.checked(
+        conn, groups.Rule(groups.SSH_PORT, "tcp", wish.ssh_from), wish.allow_world
+    )
 
 
 def _completed(conn: Connection, wish: Wish) -> Wish:
