@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
     from pouta.practice.pytest_plugin import PracticeCloud
+    from tests.proxy import Proxy
 
 # The services of the practice cloud are installed once for the user, not once for each home.
 os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
@@ -44,3 +45,13 @@ def no_requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     with recorded() as requests:
         yield requests
     assert requests == []
+
+
+@pytest.fixture
+def proxy(practice_cloud: PracticeCloud) -> Iterator[Proxy]:
+    """A proxy before the practice cloud, which breaks nothing yet."""
+    from pouta.practice.folder import Folder
+    from tests.proxy import Proxy
+
+    with Proxy(Folder(practice_cloud.directory).settings["ports"]) as proxy:
+        yield proxy
