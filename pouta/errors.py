@@ -218,7 +218,10 @@ def _meaning(error: Exception, said: str) -> tuple[type[PoutaError], str]:
         return NotFound, "This cloud offers no such service to this project."
     status = status_of(error)
     if status == 401:
-        return AuthenticationError, "Log in again with pouta.connect()."
+        return AuthenticationError, (
+            "Log in again with pouta.connect(). An application credential gets this answer also "
+            "for what its access rules leave out, and once its owner has left the project."
+        )
     if status == 413 or (status in (403, 409) and "quota" in said.lower()):
         return QuotaExceeded, (
             "Free something (pouta.quotas.show tells what is used), choose something smaller, or "

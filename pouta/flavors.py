@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
 
+NEARLY_A_GIB = 0.95 * 1024  # MiB; clouds count memory by the thousand, and keep a little of it
+
+
 @chore("list flavors")
 def list(
     conn: Connection,
@@ -27,7 +30,7 @@ def list(
     """The flavors that this project may use, cheapest first, with their BU/h.
 
     min_vcpus: at least so many vCPUs.
-    min_ram: at least so much memory, in GiB.
+    min_ram: at least so much memory, in GiB; a flavor of 4000 MiB is taken for one of 4 GiB.
     family: "standard", "hpc", "hpc.5", "io", "gpu", …
     fits_quota: only those of which the project may have one more now.
 
@@ -39,7 +42,7 @@ def list(
         flavor
         for flavor in FLAVOR.list(conn)
         if flavor.vcpus >= (min_vcpus or 0)
-        and flavor.ram >= (min_ram or 0) * 1024
+        and flavor.ram >= (min_ram or 0) * NEARLY_A_GIB
         and (family is None or f"{flavor.name}.".startswith(f"{family}."))
         and not quotas.refusal(room, quotas.wanted_for_servers(flavor))
     )

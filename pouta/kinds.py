@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.snapshot import Snapshot
+    from openstack.block_storage.v3.type import Type
     from openstack.block_storage.v3.volume import Volume
     from openstack.compute.v2.flavor import Flavor
     from openstack.compute.v2.keypair import Keypair
@@ -126,6 +127,7 @@ FLAVOR: Kind[Flavor] = Kind("flavor", "compute", "flavor", named_by=None)
 KEYPAIR: Kind[Keypair] = Kind("key pair", "compute", "keypair", named_by=None)
 IMAGE: Kind[Image] = Kind("image", "image", "image")
 VOLUME: Kind[Volume] = Kind("volume", "block_storage", "volume", note="metadata", vanishes=False)
+VOLUME_TYPE: Kind[Type] = Kind("volume type", "block_storage", "type", named_by=None)
 SNAPSHOT: Kind[Snapshot] = Kind(
     "volume snapshot", "block_storage", "snapshot", note="metadata", vanishes=False
 )

@@ -30,8 +30,8 @@ def tell(address: str, host_keys: Collection[str] = ()) -> None:
     """Say how to forget the server that had this address before, if this machine met it."""
     if is_stale(address, host_keys):
         progress.say(
-            f"This machine has met another server at {address}: addresses come back. If ssh says "
-            f"that the host identification has changed, {forget(address)}"
+            f"This machine has met a server with another host key at {address}. If ssh says that "
+            f"the host identification has changed, {forget(address)}"
         )
 
 

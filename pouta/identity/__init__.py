@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from pouta import clouds
-from pouta.display import Table
+from pouta.display import Columns, Table
 from pouta.errors import chore
 from pouta.identity.credentials import (
     ApplicationCredential,
@@ -23,6 +23,8 @@ from pouta.identity.credentials import (
 if TYPE_CHECKING:
     from keystoneauth1.access import AccessInfoV3
     from openstack.connection import Connection
+    from openstack.identity.v3._proxy import Proxy
+    from openstack.identity.v3.project import Project
 
 __all__ = [
     "ApplicationCredential",
@@ -37,6 +39,7 @@ __all__ = [
     "delete_ec2_credentials",
     "list_application_credentials",
     "list_ec2_credentials",
+    "projects",
     "token",
     "whoami",
 ]
@@ -117,6 +120,23 @@ def catalog(conn: Connection) -> Table[Endpoint]:
     )
     ordered = sorted(rows, key=lambda row: (row.service, row.region, row.interface))
     return Table(ordered, {name: name for name in Endpoint.__dataclass_fields__}, "endpoint")
+
+
+@chore("list the projects of this user")
+def projects(conn: Connection) -> Table[Project]:
+    """The projects that this user is in, each with the ID that sharing an image asks for.
+
+    A Connection is in one of them: `pouta.connect(project_name=…)` enters another.
+    `GET /v3/users/{user_id}/projects`.
+    """
+    columns: Columns = {
+        "name": "name",
+        "id": "id",
+        "here": lambda project: "yes" if project.id == conn.current_project_id else "",
+        "description": "description",
+    }
+    mine = cast("Proxy", conn.identity).user_projects(str(conn.current_user_id))
+    return Table(sorted(mine, key=lambda project: project.name), columns, "project")
 
 
 def _expires_at(access: AccessInfoV3) -> datetime:

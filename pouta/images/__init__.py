@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from importlib import resources
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "accept",
     "delete",
+    "disk_needed",
     "download",
     "find",
     "list",
@@ -50,6 +52,12 @@ def list(conn: Connection) -> Table[Image]:
     }
     ordered = sorted(IMAGE.list(conn), key=lambda image: image.name or "")
     return Table(ordered, columns, "image")
+
+
+def disk_needed(image: Image) -> int:
+    """The GiB that a disk must have to hold this image; 0 where Glance does not tell."""
+    bytes_held = max(image.virtual_size or 0, image.size or 0)
+    return max(image.min_disk or 0, math.ceil(bytes_held / 1024**3))
 
 
 @chore("find image {name_or_id}")

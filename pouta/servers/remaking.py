@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pouta import flavors, images, progress
+from pouta import flavors, floating_ips, images, known_hosts, progress
 from pouta.errors import InvalidInput, NotFound, Refused, chore, listed
 from pouta.kinds import IMAGE
 from pouta.servers.changing import (
@@ -145,9 +145,9 @@ def rebuild(
         )
     template = images.find(conn, image) if image is not None else own_image(conn, found)
     disk = found.flavor["disk"]
-    if disk and (template.min_disk or 0) > disk:
+    if disk and (needed := images.disk_needed(template)) > disk:
         raise InvalidInput(
-            f"Image '{template.name}' needs {template.min_disk} GB; the server's disk has {disk}."
+            f"Image '{template.name}' needs {needed} GB; the server's disk has {disk}."
         )
     if not allow_data_loss:
         raise Refused(
@@ -157,7 +157,7 @@ def rebuild(
             "on without.",
             resource=found,
         )
-    return change(
+    rebuilt = change(
         conn,
         found,
         lambda found: conn.compute.rebuild_server(found, image=template.id),
@@ -167,6 +167,8 @@ def rebuild(
         timeout=timeout,
         always=True,
     )
+    _tell_of_host_key(rebuilt)
+    return rebuilt
 
 
 @chore("rescue server {server}")
@@ -215,6 +217,7 @@ def rescue(
         f"The disk of '{found.name}' is the second one in the rescue system: sudo mount /dev/vdb1 "
         "/mnt. When it is mended: pouta.servers.unrescue(conn, server)."
     )
+    _tell_of_host_key(rescued)
     return rescued
 
 
@@ -223,7 +226,10 @@ def unrescue(
     conn: Connection, server: str | Server, *, wait: bool = True, timeout: float = CHANGE_TIMEOUT
 ) -> Server:
     """A rescued server runs from its own disk again. `unrescue`."""
-    return act(conn, server, conn.compute.unrescue_server, {"RESCUE"}, {"ACTIVE"}, wait, timeout)
+    unrescue = conn.compute.unrescue_server
+    back = act(conn, server, unrescue, {"RESCUE"}, {"ACTIVE"}, wait, timeout)
+    _tell_of_host_key(back)
+    return back
 
 
 def own_image(conn: Connection, server: Server) -> Image:
@@ -274,6 +280,12 @@ def check_flavor(
 def family(flavor: str) -> str:
     """ "hpc.6" of "hpc.6.14core": servers move well only within it."""
     return flavor.rpartition(".")[0]
+
+
+def _tell_of_host_key(server: Server) -> None:
+    """Another system runs at the old address now, with a host key of its own."""
+    for address in floating_ips.addresses(server):
+        known_hosts.tell(address)
 
 
 def _doomed(server: Server) -> str:

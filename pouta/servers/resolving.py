@@ -246,7 +246,7 @@ def _root_size(wish: Wish, image: Image | None, flavor: Flavor) -> int | None:
     """The size of the root disk where it is a volume to be made."""
     size = wish.boot_volume_size
     if image and size is True:
-        return max(int(flavor.disk), image.min_disk or 0, 1)
+        return max(int(flavor.disk), images.disk_needed(image), 1)
     return None if size is False else size
 
 
@@ -271,12 +271,12 @@ def _check_room(plan: Resolved) -> None:
         return
     if size is not None:
         volumes.checked_size(size, image=image)
-    elif flavor.disk and (image.min_disk or 0) > flavor.disk:
+    elif flavor.disk and (needed := images.disk_needed(image)) > flavor.disk:
         raise InvalidInput(
-            f"Image '{image.name}' needs {image.min_disk} GB; the root disk of {flavor.name} has "
+            f"Image '{image.name}' needs {needed} GB; the root disk of {flavor.name} has "
             f"{flavor.disk}.",
             hint="Choose a flavor with a larger disk, or boot it from a volume: "
-            f"boot_volume_size={image.min_disk}.",
+            f"boot_volume_size={needed}.",
         )
     if (image.min_ram or 0) > flavor.ram:
         raise InvalidInput(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
-from pouta import images, quotas, waiting
+from pouta import images, prices, quotas, waiting
 from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import (
@@ -19,7 +19,7 @@ from pouta.errors import (
     status_of,
     what_the_cloud_said,
 )
-from pouta.kinds import SNAPSHOT, VOLUME
+from pouta.kinds import SNAPSHOT, VOLUME, VOLUME_TYPE
 from pouta.made import Made, once, remove
 from pouta.volumes.attaching import (
     ask_to_attach,
@@ -48,6 +48,7 @@ from pouta.volumes.transfers import Transfer, accept, cancel_transfer, transfer
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.snapshot import Snapshot
+    from openstack.block_storage.v3.type import Type
     from openstack.block_storage.v3.volume import Volume
     from openstack.connection import Connection
     from openstack.image.v2.image import Image
@@ -71,6 +72,7 @@ __all__ = [
     "find_snapshot",
     "list",
     "list_snapshots",
+    "list_types",
     "make",
     "mount_script",
     "retype",
@@ -102,6 +104,21 @@ def list(conn: Connection) -> Table[Volume]:
         "id": "id",
     }
     return Table(volumes, columns, "volume")
+
+
+@chore("list volume types")
+def list_types(conn: Connection) -> Table[Type]:
+    """What a volume can be, for the `volume_type` of `create` and `retype`, with its price.
+
+    BU/h are for a TiB; "-" is a type without a known price. `GET /types`.
+    """
+    known = prices.of(conn)
+    columns: Columns = {
+        "name": "name",
+        "BU/h for a TiB": lambda type: known.volume(prices.GIB_IN_TIB, type.name),
+        "what": "description",
+    }
+    return Table(VOLUME_TYPE.list(conn), columns, VOLUME_TYPE.noun)
 
 
 @chore("find volume {name_or_id}")
@@ -317,7 +334,7 @@ def checked_size(
     """A size in GiB that can be, or InvalidInput."""
     origins = {
         "snapshot": snapshot.size if snapshot else 0,
-        "image": (image.min_disk or 1) if image else 0,
+        "image": images.disk_needed(image) if image else 0,
         "source": source.size if source else 0,
     }
     what, least = max(origins.items(), key=lambda origin: origin[1])

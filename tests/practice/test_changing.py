@@ -210,6 +210,22 @@ class TestRebuildingAndRescuing:
         assert servers.unrescue(practice_conn, web).status == "ACTIVE"
         assert servers.unrescue(practice_conn, web).status == "ACTIVE"
 
+    def test_another_host_key_is_told_where_this_machine_has_met_the_server(
+        self, practice_conn, web, said, home
+    ):
+        """Failure 26: a rescue system and a rebuilt one have host keys of their own."""
+        (address,) = pouta.floating_ips.addresses(web)
+        (home / ".ssh").mkdir()
+        (home / ".ssh" / "known_hosts").write_text(f"{address} ssh-ed25519 AAAA\n")
+        for chore, more in [
+            (servers.rescue, {}),
+            (servers.unrescue, {}),
+            (servers.rebuild, {"allow_data_loss": True}),
+        ]:
+            said.clear()
+            chore(practice_conn, web, **more)
+            assert f"ssh-keygen -R {address}" in said[-1]
+
     def test_an_image_that_is_no_more_is_asked_for(self, practice_conn, practice_cloud, web):
         copy = servers.snapshot(practice_conn, web, "copy")
         second = servers.launch(practice_conn, "second", image=copy, like=web)

@@ -80,6 +80,10 @@ def test_access_rules_are_all_that_it_may_do(practice_conn, here):
     assert made.access_rules[0] == "compute GET /v2.1/servers/detail"
     conn = pouta.connect("watcher")
     try:
+        assert pouta.servers.list(conn) == []
+        assert [*conn.block_storage.volumes()] == []
+        with pytest.raises(pouta.AuthenticationError, match="access rules leave out"):
+            pouta.flavors.list(conn)
         with pytest.raises(pouta.AuthenticationError) as caught:
             object_store.list(conn)
         assert "access rules" in str(caught.value)

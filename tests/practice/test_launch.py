@@ -217,6 +217,10 @@ def test_an_image_that_does_not_fit_is_refused_first(practice_conn, no_requests_
         flavor = pouta.flavors.find(practice_conn, "standard.tiny")
         flavor.disk = 5
         pouta.servers.launch(practice_conn, "web", image="AlmaLinux-9", flavor=flavor)
+    image = pouta.images.find(practice_conn, "Ubuntu-24.04")
+    image.min_disk, image.size = 0, 80 * 1024**3 + 1  # a raw snapshot, whose size is the disk's
+    with pytest.raises(pouta.InvalidInput, match="needs 81 GB"):
+        pouta.servers.launch(practice_conn, "web", image=image, flavor="standard.tiny")
 
 
 @pytest.fixture

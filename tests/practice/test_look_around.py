@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import pouta
-from pouta import flavors, identity, images
+from pouta import flavors, identity, images, volumes
 from tests.wire import recorded
 
 
@@ -52,11 +52,25 @@ def test_flavors_that_fit(practice_conn):
     fitting = {flavor.name for flavor in flavors.list(practice_conn, fits_quota=True)}
     assert "standard.xxlarge" in fitting
     assert not {"hpc.4.10core", "gpu.1.1gpu"} & fitting
-    assert flavors.smallest(practice_conn, vcpus=3, ram=4).name == "standard.large"
+    # It has 4000 MiB, and costs half of standard.large.
+    assert flavors.smallest(practice_conn, vcpus=3, ram=4).name == "standard.medium"
+    assert flavors.smallest(practice_conn, vcpus=3, ram=4.5).name == "standard.large"
     with pytest.raises(pouta.NotFound, match="not for every project"):
         flavors.find(practice_conn, "tiny")  # long gone from Pouta's list, but it had a price
     with pytest.raises(pouta.NotFound, match="1000 vCPUs"):
         flavors.smallest(practice_conn, vcpus=1000, ram=1)
+
+
+def test_projects_are_listed_with_the_id_that_sharing_asks_for(member):
+    mine = identity.projects(member)
+    here = identity.whoami(member)
+    assert (here.project, here.project_id) in {(project.name, project.id) for project in mine}
+    assert f"{here.project}  {here.project_id}  yes" in str(mine)
+
+
+def test_volume_types_are_listed_with_their_price(member):
+    prices = dict(row[:2] for row in volumes.list_types(member).cells())
+    assert prices == {"standard": "3.6", "capacity": "1.8", "standard.multiattach": "-"}
 
 
 def test_a_look_up_by_name_costs_one_request(member):

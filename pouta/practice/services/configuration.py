@@ -8,6 +8,18 @@ from ..folder import HOST, REGION, SERVICE, write_private
 #: Seconds after which a service that did not report is thought dead: never, for a folder may rest.
 NEVER_DOWN = 10 * 365 * 86400
 
+#: How the rules of an application credential call a service: its type in the catalog.
+SERVICE_TYPES = {
+    "nova": "compute",
+    "glance": "image",
+    "neutron": "network",
+    "cinder": "volumev3",
+    "heat": "orchestration",
+    "placement": "placement",
+    "keystone": "identity",
+    "swift": "object-store",
+}
+
 #: Where the packages put what they ship outside of their Python code.
 SHIPPED = Path(sys.prefix) / "etc"
 
@@ -45,9 +57,10 @@ def credentials(folder):
     }
 
 
-def token_check(folder):
+def token_check(folder, name):
     """How a service checks the tokens that it is shown."""
     return credentials(folder) | {
+        "service_type": SERVICE_TYPES[name],
         "www_authenticate_uri": folder.url("identity"),
         "service_token_roles": SERVICE,
         "service_token_roles_required": True,
@@ -72,7 +85,7 @@ def common(folder, name):
             "rpc_response_timeout": 120,
         },
         "database": {"connection": folder.database(name)},
-        "keystone_authtoken": token_check(folder),
+        "keystone_authtoken": token_check(folder, name),
         "oslo_concurrency": {"lock_path": home / "locks"},
         "oslo_messaging_notifications": {"driver": "noop"},
         "oslo_policy": {

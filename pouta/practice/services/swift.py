@@ -67,7 +67,7 @@ def proxy(folder, default):
             "account_autocreate": True,
             "allow_account_management": True,
         },
-        "filter:authtoken": configuration.token_check(folder)
+        "filter:authtoken": configuration.token_check(folder, "swift")
         | {
             "paste.filter_factory": "keystonemiddleware.auth_token:filter_factory",
             "delay_auth_decision": True,
