@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -13,7 +14,8 @@ import pytest
 import pouta
 from pouta import errors
 
-ROOT = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 FUNCTIONS = ("connect", "cleanup", "diagram", "temporary")
 NOUNS = [name for name in pouta.__all__ if name.islower() and name not in (*FUNCTIONS, "practice")]
 
@@ -58,6 +60,34 @@ def test_every_chore_takes_the_connection_first_and_says_what_it_does(noun):
         parameters = [*inspect.signature(chore).parameters]
         assert parameters[0] == "conn", f"{noun}.{name}"
         assert inspect.getdoc(chore), f"{noun}.{name} has no docstring"
+
+
+@pytest.mark.parametrize("chore", ["snapshot", "rebuild", "resize", "shelve", "unshelve"])
+def test_what_copies_a_disk_has_an_hour(chore):
+    """Failure S6: 80 GB take longer than openstacksdk's two or three minutes."""
+    assert inspect.signature(getattr(pouta.servers, chore)).parameters["timeout"].default >= 3600
+
+
+def test_every_failure_that_users_meet_has_a_test_that_is_there():
+    rows = re.findall(r"^\| (S?\d+) \|.*\|(.*)\|$", (TESTS / "README.md").read_text(), re.M)
+    assert [number for number, _ in rows] == [
+        *map(str, range(1, 37)),
+        *(f"S{number}" for number in range(1, 8)),
+    ]
+    for number, cell in rows:
+        named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", cell)
+        assert named, number
+        for file, test in named:
+            assert f"def {test}(" in (TESTS / file).read_text(), (number, test)
+
+
+def test_every_chore_in_the_readme_has_a_test_that_is_there():
+    rows = re.findall(
+        r"^\|.*\|.*`.*\| `(\w+)::(test_\w+)` \|$", (ROOT / "README.md").read_text(), re.M
+    )
+    assert len(rows) > 60
+    for file, test in rows:
+        assert f"def {test}(" in (TESTS / "practice" / f"test_{file}.py").read_text(), test
 
 
 def test_imports_go_down_only():
