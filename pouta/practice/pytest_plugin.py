@@ -33,6 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Settings for pyproject.toml or pytest.ini."""
     parser.addini("practice_dir", "folder of the practice cloud, from the root of the tests")
     parser.addini("practice_quotas", "quotas of the practice cloud: pouta or large")
+    parser.addini(
+        "practice_latest", "whether Nova and Cinder speak their newest versions", "bool", None
+    )
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +47,8 @@ def practice_cloud(pytestconfig: pytest.Config) -> Iterator[PracticeCloud]:
     named = os.environ.get("POUTA_PRACTICE_DIR") or pytestconfig.getini("practice_dir")
     folder = Folder(pytestconfig.rootpath / named if named else None)
     quotas = pytestconfig.getini("practice_quotas") or None
-    with control.in_use(folder, quotas=quotas):
+    latest = pytestconfig.getini("practice_latest")
+    with control.in_use(folder, quotas=quotas, latest=latest):
         member, admin = control.connect(folder), control.connect(folder, "practice-admin")
         yield PracticeCloud(folder.path, member, admin)
         member.close()
