@@ -10,8 +10,6 @@ import sys
 import threading
 import traceback
 
-from . import supervisor
-
 PR_SET_PDEATHSIG = 1
 THREADS = 16
 LARGEST_BODY = 2**40
@@ -70,9 +68,9 @@ def become(name, parent):
     log = os.open(parent.log(name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    mine = supervisor.PROCESSES.get(name, ())
-    for api, listening in parent.sockets.items():
-        if api not in mine:
+    mine = parent.sockets_of(name)
+    for listening in parent.sockets.values():
+        if listening not in mine:
             listening.close()
 
 
@@ -80,7 +78,7 @@ def serve(name, parent):
     """Answer on the sockets of this process, with threads."""
     module = importlib.import_module(f".{name}", __package__)
     if hasattr(module, "replace_process"):
-        module.replace_process(parent.folder, parent.sockets, parent.hold)
+        module.replace_process(parent.folder, parent.sockets_of(name), parent.hold)
     applications = module.applications(parent.folder, parent.first_time)
     finish_loading()
     import waitress

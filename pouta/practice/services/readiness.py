@@ -2,8 +2,7 @@
 
 import http.client
 
-from ..folder import HOST
-from . import supervisor
+from ..folder import APIS, HOST
 
 SECONDS = 180
 
@@ -20,9 +19,8 @@ def wait(folder, first_time, report):
 
         seeding.set_volume_quotas(folder)
         folder.remember(quotas_set=folder.settings["quotas"])
-    apis = [api for apis in supervisor.PROCESSES.values() for api in apis]
-    for done, api in enumerate(apis):
-        report.say(phase=f"waiting for {api}", done=done, total=len(apis))
+    for done, api in enumerate(APIS):
+        report.say(phase=f"waiting for {api}", done=done, total=len(APIS))
         connection = http.client.HTTPConnection(
             HOST, folder.settings["ports"][api], timeout=SECONDS
         )

@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, field
 
 from ..folder import APIS, HOST, Folder
+from . import no_eventlet, process
 
 #: Which module makes a process, and which APIs it answers for.
 PROCESSES = {
@@ -192,7 +193,7 @@ class Supervisor:
         """Import what the services share, and write their configuration."""
         from oslo_service import backend
 
-        forbid_eventlet()
+        no_eventlet.forbid()
         backend.init_backend(backend.BackendType.THREADING)
         for name in SHARED_IMPORTS:
             importlib.import_module(name)
@@ -211,8 +212,6 @@ class Supervisor:
         sys.stdout.flush()
         child.pid = os.fork()
         if child.pid == 0:
-            from . import process
-
             process.run(child.name, self)
         child.handle = os.pidfd_open(child.pid)
         self.children[child.name] = child
@@ -266,6 +265,9 @@ class Supervisor:
         self.children.clear()
         self.write_state("stopped")
 
+    def sockets_of(self, name):
+        return [self.sockets[api] for api in PROCESSES.get(name, ())]
+
     def log(self, name):
         return self.folder.logs / f"{name}.log"
 
@@ -281,21 +283,3 @@ class Supervisor:
     def write_state(self, phase):
         pids = {name: child.pid for name, child in self.children.items()}
         self.folder.state = {"pid": os.getpid(), "phase": phase, "processes": pids}
-
-
-class Forbidden:
-    """Finds no eventlet, so that threads stay threads: what can import it would use it."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "eventlet":
-            raise ImportError("these services use threads")
-
-
-def forbid_eventlet():
-    """For all but the processes that cannot be imported without."""
-    sys.meta_path.insert(0, Forbidden())
-
-
-def allow_eventlet():
-    """For a process that imports it, though it uses threads all the same."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Forbidden)]

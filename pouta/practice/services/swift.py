@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ..folder import HOST, Folder
-from . import configuration, supervisor
+from . import configuration
 
 PROXY = "object_store"
 SERVERS = ("account", "container", "object")
@@ -88,8 +88,7 @@ def proxy(folder, default):
 
 def replace_process(folder, sockets, hold):
     """Begin anew as Swift, holding the folder and the sockets."""
-    apis = supervisor.PROCESSES["swift"]
-    handles = [sockets[api].fileno() for api in apis]
+    handles = [listening.fileno() for listening in sockets]
     for handle in (hold, *handles):
         os.set_inheritable(handle, True)
     entry = str(Path(__file__).with_name("__main__.py"))
