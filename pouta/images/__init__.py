@@ -49,7 +49,7 @@ def list(conn: Connection) -> Table[Image]:
         "status": "status",
     }
     ordered = sorted(IMAGE.list(conn), key=lambda image: image.name or "")
-    return Table(ordered, columns, "image")
+    return Table.of(conn, IMAGE, ordered, columns)
 
 
 @chore("find image {name_or_id}")

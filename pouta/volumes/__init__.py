@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
-from pouta import images, quotas, waiting
+from pouta import images, prices, quotas, waiting
 from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import (
@@ -19,7 +19,7 @@ from pouta.errors import (
     status_of,
     what_the_cloud_said,
 )
-from pouta.kinds import SNAPSHOT, VOLUME
+from pouta.kinds import SNAPSHOT, VOLUME, name_of
 from pouta.made import Made, once, remove
 from pouta.volumes.attaching import (
     ask_to_attach,
@@ -87,11 +87,14 @@ RETYPE_TIMEOUT = 3600.0  # seconds; 2 TiB take about 15 minutes
 
 @chore("list volumes")
 def list(conn: Connection) -> Table[Volume]:
-    """The project's volumes and where they are attached. `GET /volumes/detail`, `GET /servers`."""
+    """The project's volumes, where they are attached, and what each costs.
+
+    `GET /volumes/detail`, `GET /servers`.
+    """
     volumes, servers = gather(
         lambda: [*VOLUME.list(conn)], lambda: [*conn.compute.servers(details=False)]
     )
-    names = {server.id: server.name for server in servers}
+    names, known = {server.id: server.name for server in servers}, prices.of(conn)
     columns: Columns = {
         "name": "name",
         "GiB": "size",
@@ -99,9 +102,10 @@ def list(conn: Connection) -> Table[Volume]:
         "status": "status",
         "bootable": lambda volume: "yes" if volume.is_bootable else "",
         "attached to": lambda volume: [names.get(id, id) for id in attached_to(volume)],
+        "BU/h": lambda volume: prices.shown(known.volume(volume.size, volume.volume_type)),
         "id": "id",
     }
-    return Table(volumes, columns, "volume")
+    return Table.of(conn, VOLUME, sorted(volumes, key=name_of), columns)
 
 
 @chore("find volume {name_or_id}")
