@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pouta import notebook
 from pouta.errors import (
     Ambiguous,
     AuthenticationError,
@@ -97,6 +98,7 @@ _FUNCTIONS = {
 
 def __getattr__(name: str) -> Any:
     """Load a helper module, and with it openstacksdk, when it is first used."""
+    notebook.show_resources()
     if name in _FUNCTIONS:
         return getattr(importlib.import_module(f"pouta.{_FUNCTIONS[name]}"), name)
     if name in __all__:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pouta import costs, prices
+from pouta import clouds, costs, prices
 from pouta.concurrently import gather, meet
 from pouta.costs import Cost, Costs
 from pouta.errors import chore
@@ -39,7 +39,7 @@ def estimate(conn: Connection) -> Costs:
     and `/v2.0/routers` at the same time.
     """
     held, known = _look(conn), prices.of(conn)
-    return Costs(_count(held, known), known, notes=held.notes)
+    return Costs(_count(held, known), known, notes=held.notes, link=_pages(conn))
 
 
 @chore("look for what is paid for and not used")
@@ -55,7 +55,8 @@ def waste(conn: Connection) -> Costs:
     held, known = _look(conn), prices.of(conn)
     columns = {**costs.COLUMNS, "this ends it": "ends_by"}
     rows = (cost for cost in _count(held, known) if cost.wasted)
-    return Costs(rows, known, columns=columns, noun="unused thing", notes=held.notes)
+    noun = "unused thing"
+    return Costs(rows, known, columns=columns, noun=noun, notes=held.notes, link=_pages(conn))
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,11 @@ def _count(held: _Held, known: Prices) -> Iterator[Cost]:
             wasted=not free,
             ends_by=f"conn.network.update_router({router.id!r}, external_gateway_info={{}})",
         )
+
+
+def _pages(conn: Connection) -> Callable[[Cost], str]:
+    url = clouds.auth_url(conn)
+    return lambda cost: clouds.page(url, cost.kind, cost.id)
 
 
 def _named(thing: Any, among: Sequence[Any]) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
+
+from pouta import clouds
+from pouta.errors import ConfigurationError
+from pouta.kinds import Kind, id_of
 
 if TYPE_CHECKING:
     import pandas
+    from openstack.connection import Connection
 
 R = TypeVar("R")
 
 Columns = Mapping[str, str | Callable[[Any], object]]
 
-GOOD, BUSY, BAD, OFF = "#1a7f37", "#9a6700", "#cf222e", "#57606a"
+# To be read on white and on black alike: a notebook is either.
+GOOD, BUSY, BAD, OFF = "#1f8f3f", "#a87000", "#e03a45", "#757e88"
 COLOURS = {
     **dict.fromkeys(("active", "available", "in-use", "up"), GOOD),
     **dict.fromkeys(("error", "failed", "killed"), BAD),
@@ -27,12 +33,28 @@ class Table(list[R]):
 
     `columns` maps a header to an attribute's name or to a function of the resource. Slices are
     tables too. Resources are dictionaries, so `pandas.DataFrame(table)` works.
+
+    link: gives the address of a resource's page in the cloud's dashboard, to which its name leads
+        in a notebook; "" for none.
     """
 
-    def __init__(self, rows: Iterable[R], columns: Columns, noun: str) -> None:
+    def __init__(
+        self,
+        rows: Iterable[R],
+        columns: Columns,
+        noun: str,
+        link: Callable[[R], str] | None = None,
+    ) -> None:
         super().__init__(rows)
         self.columns = columns
         self.noun = noun
+        self.link = link
+
+    @classmethod
+    def of(cls, conn: Connection, kind: Kind[R], rows: Iterable[R], columns: Columns) -> Table[R]:
+        """A table of things of the cloud, whose names lead to their pages in its dashboard."""
+        url = clouds.auth_url(conn)
+        return Table(rows, columns, kind.noun, lambda row: clouds.page(url, kind.noun, id_of(row)))
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> R: ...
@@ -40,14 +62,19 @@ class Table(list[R]):
     def __getitem__(self, index: slice) -> Table[R]: ...
     def __getitem__(self, index: SupportsIndex | slice) -> R | Table[R]:
         if isinstance(index, slice):
-            return Table(super().__getitem__(index), self.columns, self.noun)
+            return Table(super().__getitem__(index), self.columns, self.noun, self.link)
         return super().__getitem__(index)
 
     def to_pandas(self) -> pandas.DataFrame:
         """The table as a DataFrame: its columns with their values, a row for each resource."""
-        from pandas import DataFrame
-
-        rows = [[_value(row, column) for column in self.columns.values()] for row in self]
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise ConfigurationError(
+                "A DataFrame needs pandas, which is not installed here.",
+                hint="It comes with pouta's extra for notebooks: pip install 'pouta[notebook]'.",
+            ) from error
+        rows = [[value(row, column) for column in self.columns.values()] for row in self]
         return DataFrame(rows, columns=[*self.columns])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -55,18 +82,18 @@ class Table(list[R]):
 
     def cells(self) -> list[list[str]]:
         """The texts in the table, a list for each row."""
-        return [[_text(_value(row, column)) for column in self.columns.values()] for row in self]
+        return [[text(value(row, column)) for column in self.columns.values()] for row in self]
 
     def __repr__(self) -> str:
         if not self:
             return f"(no {self.noun}s)"
-        lines = [[*self.columns], *self.cells()]
+        cells = self.cells()
+        lines = [[*self.columns], *cells]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        right = [all(map(_is_number, column)) for column in zip(*lines[1:], strict=True)]
         return "\n".join(
             "  ".join(
-                cell.rjust(width) if flush else cell.ljust(width)
-                for cell, width, flush in zip(line, widths, right, strict=True)
+                cell.rjust(width) if side == "right" else cell.ljust(width)
+                for cell, width, side in zip(line, widths, _sides(cells), strict=True)
             ).rstrip()
             for line in lines
         )
@@ -76,11 +103,18 @@ class Table(list[R]):
     def _repr_html_(self) -> str:
         if not self:
             return f"<p>(no {html.escape(self.noun)}s)</p>"
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
-        rows = (
-            "<tr>" + "".join(map(_cell, self.columns, cells)) + "</tr>" for cells in self.cells()
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        cells = self.cells()
+        columns = [*zip(self.columns, _sides(cells), strict=True)]
+        linked = "name" if "name" in self.columns else columns[0][0]
+        head = "".join(heading(header, side) for header, side in columns)
+        lines = ""
+        for row, texts in zip(self, cells, strict=True):
+            links = {linked: self.link(row)} if self.link else {}
+            lines += "<tr>"
+            for (header, side), words in zip(columns, texts, strict=True):
+                lines += cell(header, words, side=side, link=links.get(header, ""))
+            lines += "</tr>"
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
 def colour(status: str) -> str:
@@ -89,16 +123,27 @@ def colour(status: str) -> str:
     return BAD if word.startswith("error") else COLOURS.get(word, BUSY)
 
 
-def _cell(header: str, cell: str) -> str:
-    style = f' style="color: {colour(cell)}"' if header == "status" else ""
-    return f"<td{style}>{html.escape(cell)}</td>"
+def heading(header: str, side: str = "left") -> str:
+    """A heading in HTML. Each says on which side it is, for Jupyter puts all on the right."""
+    return f'<th style="text-align: {side}">{html.escape(header)}</th>'
 
 
-def _value(row: Any, column: str | Callable[[Any], object]) -> object:
+def cell(header: str, words: str, *, side: str = "left", link: str = "") -> str:
+    """A cell in HTML: a status has its colour, and what has a link leads there."""
+    style = f"text-align: {side}" + (f"; color: {colour(words)}" if header == "status" else "")
+    shown = html.escape(words)
+    if link.startswith("https://"):
+        shown = f'<a href="{html.escape(link)}" target="_blank" rel="noopener">{shown}</a>'
+    return f'<td style="{style}">{shown}</td>'
+
+
+def value(row: Any, column: str | Callable[[Any], object]) -> object:
+    """What a column says of a row."""
     return getattr(row, column, None) if isinstance(column, str) else column(row)
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """A value on one line."""
     if value is None or value == []:
         return "-"
     if isinstance(value, float):
@@ -107,8 +152,14 @@ def _text(value: object) -> str:
         # A name may hold anything; a table holds one line for each row.
         return "".join(letter if letter.isprintable() else " " for letter in value)
     if isinstance(value, list | tuple | set):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(text, value))
     return str(value)
+
+
+def _sides(cells: Sequence[Sequence[str]]) -> list[str]:
+    """On which side the words of each column are: numbers are on the right."""
+    columns = zip(*cells, strict=True)
+    return ["right" if all(map(_is_number, column)) else "left" for column in columns]
 
 
 def _is_number(cell: str) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from html import escape
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pouta import floating_ips, volumes
+from pouta.canvas import LINE, Canvas, Picture
 from pouta.concurrently import each
 from pouta.display import OFF, colour
 from pouta.errors import chore
@@ -24,30 +22,9 @@ if TYPE_CHECKING:
     from openstack.network.v2.port import Port
     from openstack.network.v2.router import Router
 
-COLUMN, BOX, GAP = 170, 150, 20  # pixels: a server with its margin, without it, and the margin
+COLUMN, BOX, GAP = 200, 180, 20  # pixels: a server with its margin, without it, and the margin
 OUTSIDE_Y, ROUTER_Y, NETWORK_Y, SERVER_Y, VOLUME_Y = 30, 90, 170, 215, 316
 SERVER_HEIGHT, VOLUME_HEIGHT = 90, 26
-LETTER = 6.2  # pixels, on average
-INK, PAPER, LINE = "#24292f", "#ffffff", "#8c959f"
-
-
-class Diagram:
-    """An SVG picture. A notebook shows it; `save` writes it to a file."""
-
-    def __init__(self, svg: str) -> None:
-        self.svg = svg
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture to a file, which a browser shows."""
-        file = Path(path)
-        file.write_text(self.svg, encoding="utf-8")
-        return file
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-    def __repr__(self) -> str:
-        return f"Diagram({len(self.svg)} characters of SVG; .save('project.svg') writes it)"
 
 
 @dataclass
@@ -62,55 +39,8 @@ class _Project:
     volumes: Sequence[Volume]
 
 
-@dataclass
-class _Canvas:
-    """SVG elements; lines lie below boxes."""
-
-    lines: list[str] = field(default_factory=list)
-    boxes: list[str] = field(default_factory=list)
-
-    def line(self, x1: float, y1: float, x2: float, y2: float) -> None:
-        self.lines.append(f'<path d="M{x1} {y1}L{x2} {y2}" stroke="{LINE}" stroke-width="2"/>')
-
-    def box(
-        self,
-        x: float,
-        y: float,
-        width: float,
-        height: float,
-        edge: str,
-        *texts: str,
-        dash: bool = False,
-    ) -> None:
-        dashes = ' stroke-dasharray="4 3"' if dash else ""
-        self.boxes.append(
-            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="5" fill="{PAPER}" '
-            f'stroke="{edge}" stroke-width="1.5"{dashes}/>'
-        )
-        for number, text in enumerate(texts):
-            bold = ' font-weight="600"' if number == 0 else ""
-            self.boxes.append(
-                f'<text x="{x + 8}" y="{y + 17 + 16 * number}"{bold}>{_short(text, width)}</text>'
-            )
-
-    def bar(self, x: float, y: float, width: float, text: str) -> None:
-        self.boxes.append(
-            f'<rect x="{x}" y="{y}" width="{width}" height="22" rx="11" fill="{INK}"/>'
-            f'<text x="{x + 12}" y="{y + 15.5}" fill="{PAPER}">{_short(text, width)}</text>'
-        )
-
-    def svg(self, width: float, height: float) -> str:
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-            f'width="{width}" height="{height}" font-family="sans-serif" font-size="12" '
-            f'fill="{INK}" role="img"><rect width="{width}" height="{height}" fill="{PAPER}"/>'
-            + "".join(self.lines + self.boxes)
-            + "</svg>"
-        )
-
-
 @chore("draw the project")
-def diagram(conn: Connection) -> Diagram:
+def diagram(conn: Connection) -> Picture:
     """The project as a picture: what is connected to what, and what is not.
 
     External networks are at the top, then routers, the project's networks, the servers in them with
@@ -121,11 +51,11 @@ def diagram(conn: Connection) -> Diagram:
     networks, routers, ports, servers, ips, disks = each(lambda kind: [*kind.list(conn)], kinds)
     servers.sort(key=name_of)
     disks.sort(key=name_of)
-    return Diagram(_draw(_Project(networks, routers, ports, servers, ips, disks)))
+    return Picture(_draw(_Project(networks, routers, ports, servers, ips, disks)))
 
 
 def _draw(project: _Project) -> str:
-    canvas = _Canvas()
+    canvas = Canvas()
     inside = [network for network in project.networks if not network.is_router_external]
     columns = _columns(project, inside)
     right = GAP + COLUMN * max(1, len(columns))
@@ -157,14 +87,14 @@ def _columns(
     return columns + [(None, server) for server in project.servers if server.id not in placed]
 
 
-def _draw_outside(canvas: _Canvas, project: _Project, right: float) -> None:
+def _draw_outside(canvas: Canvas, project: _Project, right: float) -> None:
     names = [network.name for network in project.networks if network.is_router_external]
     if names:
         canvas.bar(GAP, OUTSIDE_Y, right - 2 * GAP, f"{', '.join(names)} (outside)")
 
 
 def _draw_networks(
-    canvas: _Canvas,
+    canvas: Canvas,
     networks: Sequence[Network],
     columns: Sequence[tuple[Network | None, Server | None]],
 ) -> dict[str, float]:
@@ -178,7 +108,7 @@ def _draw_networks(
     return middles
 
 
-def _draw_routers(canvas: _Canvas, project: _Project, middles: dict[str, float]) -> None:
+def _draw_routers(canvas: Canvas, project: _Project, middles: dict[str, float]) -> None:
     for router in project.routers:
         legs = [
             middles[port.network_id]
@@ -193,7 +123,7 @@ def _draw_routers(canvas: _Canvas, project: _Project, middles: dict[str, float])
             canvas.line(x, OUTSIDE_Y + 11, x, ROUTER_Y + 14)
 
 
-def _draw_server(canvas: _Canvas, project: _Project, server: Server, x: float) -> None:
+def _draw_server(canvas: Canvas, project: _Project, server: Server, x: float) -> None:
     private = ", ".join(floating_ips.addresses(server, "fixed"))
     public = ", ".join(floating_ips.addresses(server, "floating"))
     canvas.line(x + BOX / 2, NETWORK_Y + 11, x + BOX / 2, SERVER_Y)
@@ -206,7 +136,7 @@ def _draw_server(canvas: _Canvas, project: _Project, server: Server, x: float) -
         canvas.box(x, y, BOX, VOLUME_HEIGHT, LINE, _disk_text(disk))
 
 
-def _draw_loose(canvas: _Canvas, project: _Project, right: float) -> float:
+def _draw_loose(canvas: Canvas, project: _Project, right: float) -> float:
     """What is not attached, on the right; the width of the picture is returned."""
     loose = _loose(project)
     for number, (title, text) in enumerate(loose):
@@ -230,10 +160,3 @@ def _disks(project: _Project, server: Server) -> Sequence[Volume]:
 
 def _disk_text(disk: Volume) -> str:
     return f"{disk.size} GiB  {disk.name or disk.id}"
-
-
-def _short(text: Any, width: float) -> str:
-    """As much of a text as fits, made safe for SVG."""
-    room = int((width - 16) / LETTER)
-    words = "".join(letter if letter.isprintable() else " " for letter in str(text or ""))
-    return escape(words if len(words) <= room else words[: room - 1] + "…")

@@ -59,7 +59,7 @@ def list(
         "ephemeral GB": "ephemeral",
         "BU/h": lambda flavor: known.flavor(flavor.name),
     }
-    return Table(by_price, columns, "flavor")
+    return Table.of(conn, FLAVOR, by_price, columns)
 
 
 @chore("find flavor {name_or_id}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pouta import find as _find
-from pouta import known_hosts, networks, quotas, waiting
+from pouta import known_hosts, networks, prices, quotas, waiting
 from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, Refused, chore
@@ -25,21 +25,22 @@ IDS_IN_A_URL = 100  # with more, a URL gets longer than servers and proxies take
 
 @chore("list floating IPs")
 def list(conn: Connection) -> Table[FloatingIP]:
-    """The project's floating IPs, used or not; all are billed.
+    """The project's floating IPs, used or not, and what each costs; all are billed.
 
     `GET /v2.0/floatingips`, `GET /servers`.
     """
     ips, servers = gather(
         lambda: [*FLOATING_IP.list(conn)], lambda: [*conn.compute.servers(details=False)]
     )
-    names = {server.id: server.name for server in servers}
+    names, price = {server.id: server.name for server in servers}, prices.of(conn).floating_ip
     columns: Columns = {
         "address": "floating_ip_address",
         "status": "status",
         "private address": "fixed_ip_address",
         "server": lambda ip: names.get(_device(ip), _device(ip)) or None,
+        "BU/h": lambda ip: price,
     }
-    return Table(ips, columns, "floating IP")
+    return Table.of(conn, FLOATING_IP, ips, columns)
 
 
 @chore("find floating IP {address}")

@@ -27,7 +27,7 @@ KEY_TYPES = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-")
 def list(conn: Connection) -> Table[Keypair]:
     """The user's key pairs. `GET /os-keypairs`."""
     columns: Columns = {"name": "name", "fingerprint": "fingerprint", "type": "type"}
-    return Table(KEYPAIR.list(conn), columns, "key pair")
+    return Table.of(conn, KEYPAIR, KEYPAIR.list(conn), columns)
 
 
 @chore("find key pair {name}")

@@ -33,7 +33,7 @@ def list(conn: Connection) -> Table[Network]:
         "status": "status",
         "subnets": lambda network: len(network.subnet_ids or []),
     }
-    return Table(NETWORK.list(conn), columns, "network")
+    return Table.of(conn, NETWORK, NETWORK.list(conn), columns)
 
 
 @chore("find network {name_or_id}")

@@ -75,6 +75,11 @@ class Prices:
         return None if per_tib is None else per_tib * size_gib / GIB_IN_TIB
 
 
+def shown(per_hour: float | None) -> float | None:
+    """A price as tables show it."""
+    return None if per_hour is None else round(per_hour, 4)
+
+
 def of(conn: Connection) -> Prices:
     """Today's prices of the cloud that this Connection logs in at. No request is made."""
     return for_cloud(clouds.auth_url(conn))

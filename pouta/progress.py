@@ -1,4 +1,4 @@
-"""What a wait looks like. The only room that speaks, and it speaks on stderr.
+"""What a wait looks like. The only room that speaks, on stderr or in the notebook.
 
 A wait reports frozen `Step`s; who shows them is chosen when the wait begins: a line in a terminal,
 a widget in a notebook, nobody where nobody looks.
@@ -17,6 +17,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from pouta import notebook
+
 
 @dataclass(frozen=True)
 class Step:
@@ -30,9 +32,9 @@ class Step:
     ended: bool = False
 
     def __str__(self) -> str:
-        count = f" {self.done}/{self.total}" if self.total > 1 else ""
-        state = f" {self.state}" if self.state else ""
-        return f"{self.what}:{count}{state}, {self.seconds:.0f} s"
+        count = f"{self.done}/{self.total}" if self.total > 1 else ""
+        now = f"{count} {self.state}".strip()
+        return f"{self.what}: " + ", ".join(filter(None, (now, f"{self.seconds:.0f} s")))
 
 
 Show = Callable[[Step], None]
@@ -77,7 +79,9 @@ def task(what: str) -> Iterator[Report]:
 
 def say(sentence: str) -> None:
     """Tell the person something that they would want to know; a log line where nobody looks."""
-    if in_notebook() or sys.stderr.isatty():
+    if in_notebook():
+        _display(sentence)  # there, stderr looks like an error
+    elif sys.stderr.isatty():
         sys.stderr.write(sentence + "\n")
     else:
         logging.getLogger("pouta").info("%s", sentence)
@@ -99,25 +103,35 @@ def _terminal(step: Step) -> None:
 
 def in_notebook() -> bool:
     """Whether this runs in a Jupyter kernel."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and hasattr(shell, "kernel")
+    return hasattr(notebook.shell(), "kernel")
+
+
+def _display(sentence: str) -> Any:
+    """Show a sentence in the notebook; what comes back can write another over it."""
+    ipython: Any = importlib.import_module("IPython.display")
+    return ipython.display({"text/plain": sentence}, raw=True, display_id=True)
 
 
 def _notebook() -> Show:
-    """A bar where ipywidgets is there, else a line that is written over."""
-    ipython: Any = importlib.import_module("IPython.display")
+    """A line that is written over; with a bar, where ipywidgets is there, until all is done."""
+    handle = _display("")
+
+    def line(step: Step) -> None:
+        handle.update({"text/plain": str(step)}, raw=True)
 
     try:
         widgets: Any = importlib.import_module("ipywidgets")
     except ImportError:
-        handle: Any = ipython.display({"text/plain": ""}, raw=True, display_id=True)
-        return lambda step: handle.update({"text/plain": str(step)}, raw=True)
-    bar = widgets.IntProgress(min=0)
-    label = widgets.Label()
-    ipython.display(widgets.HBox([bar, label]))
+        return line
+    bar, label = widgets.IntProgress(min=0), widgets.Label()
+    box = widgets.HBox([bar, label])
+    handle.update(box)
 
     def show(step: Step) -> None:
         bar.max, bar.value, label.value = step.total, step.done, str(step)
+        if step.ended:
+            line(step)  # a saved notebook has no widgets that live
+            for widget in (box, bar, label):
+                widget.close()
 
     return show

@@ -59,7 +59,7 @@ def list(conn: Connection) -> Table[SecurityGroup]:
         "lets in": lambda group: _lets_in(group, names),
         "description": "description",
     }
-    return Table(groups, columns, "security group")
+    return Table.of(conn, SECURITY_GROUP, groups, columns)
 
 
 @chore("find security group {name_or_id}")

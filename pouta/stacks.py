@@ -44,7 +44,7 @@ def list(conn: Connection) -> Table[Stack]:
         "created": "created_at",
         "id": "id",
     }
-    return Table(STACK.list(conn), columns, "stack")
+    return Table.of(conn, STACK, STACK.list(conn), columns)
 
 
 @chore("find stack {name_or_id}")

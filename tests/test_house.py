@@ -44,10 +44,13 @@ def _is_ours(kind: object) -> bool:
 
 
 def test_importing_pouta_loads_neither_openstacksdk_nor_the_practice_cloud():
-    code = "import pouta, sys; print(*sys.modules)"
-    loaded = {*run(sys.executable, "-c", code).stdout.split()}
-    assert "pouta" in loaded
-    assert not loaded & {"openstack", "keystoneauth1", "requests", "yaml", "pouta.practice"}
+    code = "import pouta, sys; print(*sys.modules); pouta.servers; print(*sys.modules)"
+    imported, used = map(str.split, run(sys.executable, "-c", code).stdout.splitlines())
+    assert "pouta" in imported
+    heavy = {"openstack", "keystoneauth1", "requests", "yaml", "pouta.practice", "pouta.single"}
+    assert not heavy & {*imported}
+    assert "pouta.servers" in used
+    assert not {"IPython", "pandas"} & {*imported, *used}
 
 
 @pytest.mark.parametrize("noun", NOUNS)

@@ -51,7 +51,7 @@ def list(conn: Connection) -> Table[Image]:
         "status": "status",
     }
     ordered = sorted(IMAGE.list(conn), key=lambda image: image.name or "")
-    return Table(ordered, columns, "image")
+    return Table.of(conn, IMAGE, ordered, columns)
 
 
 def disk_needed(image: Image) -> int:

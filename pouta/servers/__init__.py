@@ -10,7 +10,7 @@ from pouta import floating_ips
 from pouta.concurrently import gather
 from pouta.display import Table
 from pouta.errors import Failed, chore
-from pouta.kinds import FLOATING_IP, SECURITY_GROUP, SERVER, VOLUME
+from pouta.kinds import FLOATING_IP, SECURITY_GROUP, SERVER, VOLUME, name_of
 from pouta.made import once, remove
 from pouta.servers import states
 from pouta.servers.changing import (
@@ -79,8 +79,8 @@ __all__ = [
 
 @chore("list servers")
 def list(conn: Connection) -> Table[Server]:
-    """The project's servers. `GET /servers/detail`."""
-    return states.table(SERVER.list(conn))
+    """The project's servers and what each costs. `GET /servers/detail`."""
+    return states.table(conn, sorted(SERVER.list(conn), key=name_of))
 
 
 @chore("find server {name_or_id}")

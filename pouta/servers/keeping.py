@@ -208,7 +208,7 @@ def _volume_snapshots(made: Made, server: Server, name: str, timeout: float) -> 
         "status": "status",
         "id": "id",
     }
-    return Table(taken, columns, SNAPSHOT.noun)
+    return Table.of(made.conn, SNAPSHOT, taken, columns)
 
 
 def _disks(conn: Connection, server: Server) -> Sequence[Volume]:

@@ -173,7 +173,7 @@ def launch_many(
     names = [f"{name}-{number}" for number in range(1, count + 1)]
     if dry_run:
         return _rehearse(conn, names, wish)  # type: ignore[return-value]  # see `rehearsable`
-    return states.table(_launch(conn, names, wish, all_or_nothing=all_or_nothing))
+    return states.table(conn, _launch(conn, names, wish, all_or_nothing=all_or_nothing))
 
 
 def _launch(

@@ -22,7 +22,7 @@ from pouta import (
 from pouta import security_groups as groups
 from pouta.concurrently import gather, meet
 from pouta.errors import InvalidInput, Refused, listed
-from pouta.kinds import SERVER, SUBNET, TAG
+from pouta.kinds import FLOATING_IP, SERVER, SUBNET, TAG, VOLUME
 from pouta.servers import planning
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _look_up(conn: Connection, names: Sequence[str], wish: Wish) -> dict[str, An
     meet(conn, "compute", "image", "network", *["block_storage"] * any_disk)
     calls: dict[str, Callable[[], Any]] = {
         "image": lambda: images.find(conn, wish.image) if wish.image else None,
-        "root": lambda: volumes.find(conn, wish.boot_volume) if wish.boot_volume else None,
+        "root": lambda: _find.now(conn, VOLUME, wish.boot_volume) if wish.boot_volume else None,
         "flavor": lambda: flavors.find(conn, wish.flavor or ""),
         "networks": lambda: networks.list(conn),
         "subnets": lambda: [*SUBNET.list(conn)] if wish.fixed_ip else [],
@@ -227,7 +227,7 @@ def _look_up(conn: Connection, names: Sequence[str], wish: Wish) -> dict[str, An
     }
     named = [volume for volume in wish.volumes if not isinstance(volume, int)]
     *found, disks = gather(
-        *calls.values(), lambda: [volumes.find(conn, volume) for volume in named]
+        *calls.values(), lambda: [_find.now(conn, VOLUME, volume) for volume in named]
     )
     return dict(zip(calls, found, strict=True)) | {"disks": disks}
 
@@ -347,7 +347,7 @@ def _server_group(conn: Connection, wanted: str | None) -> str | None:
 
 
 def _named_address(conn: Connection, wanted: bool | str | FloatingIP) -> FloatingIP | None:
-    return None if isinstance(wanted, bool) else floating_ips.find(conn, wanted)
+    return None if isinstance(wanted, bool) else _find.now(conn, FLOATING_IP, wanted)
 
 
 def _is_ipv4(word: str) -> bool:

@@ -22,7 +22,7 @@ POLICIES = ("anti-affinity", "soft-anti-affinity", "affinity", "soft-affinity")
 def list_groups(conn: Connection) -> Table[ServerGroup]:
     """The project's server groups and their servers. `GET /os-server-groups`."""
     columns: Columns = {"name": "name", "policy": "policy", "servers": "member_ids", "id": "id"}
-    return Table(SERVER_GROUP.list(conn), columns, SERVER_GROUP.noun)
+    return Table.of(conn, SERVER_GROUP, SERVER_GROUP.list(conn), columns)
 
 
 @chore("create server group {name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pouta import floating_ips, waiting
+from pouta import floating_ips, prices, waiting
 from pouta.display import Columns, Table
 from pouta.errors import Failed
 from pouta.kinds import SERVER
@@ -90,8 +90,8 @@ def fault(server: Server) -> str:
     return (server.fault or {}).get("message") or "nothing"
 
 
-def table(servers: Iterable[Server]) -> Table[Server]:
-    rows = [*servers]
+def table(conn: Connection, servers: Iterable[Server]) -> Table[Server]:
+    rows, known = [*servers], prices.of(conn)
     columns: Columns = {
         "name": "name",
         "status": lambda server: waiting.state(server),
@@ -99,7 +99,8 @@ def table(servers: Iterable[Server]) -> Table[Server]:
         "private": lambda server: floating_ips.addresses(server, "fixed"),
         "floating IP": lambda server: floating_ips.addresses(server, "floating"),
         "key": "key_name",
+        "BU/h": known.server,
     }
     if any(server.fault for server in rows):
         columns = {**columns, "fault": lambda server: (server.fault or {}).get("message")}
-    return Table(rows, columns, "server")
+    return Table.of(conn, SERVER, rows, columns)

@@ -19,7 +19,7 @@ from pouta.errors import (
     status_of,
     what_the_cloud_said,
 )
-from pouta.kinds import SNAPSHOT, VOLUME, VOLUME_TYPE
+from pouta.kinds import SNAPSHOT, VOLUME, VOLUME_TYPE, name_of
 from pouta.made import Made, once, remove
 from pouta.volumes.attaching import (
     ask_to_attach,
@@ -89,11 +89,14 @@ RETYPE_TIMEOUT = 3600.0  # seconds; 2 TiB take about 15 minutes
 
 @chore("list volumes")
 def list(conn: Connection) -> Table[Volume]:
-    """The project's volumes and where they are attached. `GET /volumes/detail`, `GET /servers`."""
+    """The project's volumes, where they are attached, and what each costs.
+
+    `GET /volumes/detail`, `GET /servers`.
+    """
     volumes, servers = gather(
         lambda: [*VOLUME.list(conn)], lambda: [*conn.compute.servers(details=False)]
     )
-    names = {server.id: server.name for server in servers}
+    names, known = {server.id: server.name for server in servers}, prices.of(conn)
     columns: Columns = {
         "name": "name",
         "GiB": "size",
@@ -101,9 +104,10 @@ def list(conn: Connection) -> Table[Volume]:
         "status": "status",
         "bootable": lambda volume: "yes" if volume.is_bootable else "",
         "attached to": lambda volume: [names.get(id, id) for id in attached_to(volume)],
+        "BU/h": lambda volume: prices.shown(known.volume(volume.size, volume.volume_type)),
         "id": "id",
     }
-    return Table(volumes, columns, "volume")
+    return Table.of(conn, VOLUME, sorted(volumes, key=name_of), columns)
 
 
 @chore("list volume types")
@@ -118,7 +122,7 @@ def list_types(conn: Connection) -> Table[Type]:
         "BU/h for a TiB": lambda type: known.volume(prices.GIB_IN_TIB, type.name),
         "what": "description",
     }
-    return Table(VOLUME_TYPE.list(conn), columns, VOLUME_TYPE.noun)
+    return Table.of(conn, VOLUME_TYPE, VOLUME_TYPE.list(conn), columns)
 
 
 @chore("find volume {name_or_id}")

@@ -73,11 +73,11 @@ def list_snapshots(conn: Connection, volume: str | Volume | None = None) -> Tabl
         "name": "name",
         "GiB": "size",
         "of volume": lambda taken: getattr(disks.get(taken.volume_id), "name", taken.volume_id),
-        "taken at": "created_at",
+        "taken at": lambda taken: _taken_at(taken)[:19].replace("T", " "),
         "status": "status",
         "id": "id",
     }
-    return Table(sorted(snapshots, key=_taken_at), columns, "volume snapshot")
+    return Table.of(conn, SNAPSHOT, sorted(snapshots, key=_taken_at), columns)
 
 
 @chore("find volume snapshot {name_or_id}")

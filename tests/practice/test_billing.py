@@ -36,6 +36,14 @@ def test_a_project_is_counted_and_its_waste_ended(practice_conn, practice_cloud)
     assert table.total_per_hour == pytest.approx(0.26 + 0.52 + 0.2 + (36 + 180) / 1024)
     assert [row.name for row in table.unpriced] == ["shared"]
 
+    with recorded() as requests:
+        servers = pouta.servers.list(conn)
+    assert len(requests) == 1
+    assert {row[0]: row[-1] for row in servers.cells()} == {"web": "0.26", "off": "0.52"}
+    disks = {row[0]: row[-2] for row in pouta.volumes.list(conn).cells()}
+    assert disks == {"web-volume-1": "0.0352", "spare": "0.1758", "shared": "-"}
+    assert [row[-1] for row in pouta.floating_ips.list(conn).cells()] == ["0.2"]
+
     outside = pouta.networks.external(conn)
     kept = conn.network.create_ip(floating_network_id=outside.id)
     more = conn.network.create_router(

@@ -178,6 +178,13 @@ def test_a_name_that_is_taken_is_refused_or_taken_as_it_is(practice_conn):
     assert [volume.status for volume in practice_conn.block_storage.volumes()] == ["in-use"]
 
 
+def test_a_cell_that_launches_with_a_volume_in_hand_can_be_run_twice(practice_conn):
+    data = pouta.volumes.create(practice_conn, "data", 1)
+    for _ in range(2):  # the second time, what is in hand is older than what became of it
+        server = pouta.servers.launch(practice_conn, "web", **SMALL, exist_ok=True, volumes=[data])
+    assert [disk.id for disk in server.attached_volumes] == [data.id]
+
+
 def test_no_valid_host_is_said_and_nothing_stays(practice_conn, empty, impossible_flavor):
     with pytest.raises(pouta.Failed, match="No valid host") as caught:
         pouta.servers.launch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
 from openstack.block_storage.v3.volume import Volume
@@ -12,7 +13,7 @@ from openstack.network.v2.network import Network
 from openstack.network.v2.port import Port
 from openstack.network.v2.router import Router
 
-from pouta import billing
+from pouta import billing, costs
 
 CPOUTA = "https://pouta.csc.fi:5001/v3"
 GATEWAY = {"network_id": "outside"}
@@ -203,6 +204,78 @@ class TestWaste:
 
 
 def test_a_name_cannot_put_html_into_a_notebook():
-    page = billing.estimate(a_project(servers=[server("<b>", flavor="<i>")]))._repr_html_()
-    assert "<b>" not in page
-    assert "<i>" not in page
+    table = billing.estimate(a_project(servers=[server("<b>", flavor="<i>")]))
+    for page in (table._repr_html_(), table.plot()._repr_svg_()):
+        assert "<b>" not in page
+        assert "<i>" not in page
+
+
+def test_a_cost_leads_to_the_page_of_the_thing():
+    shown = billing.estimate(a_project(servers=[server()], volumes=[volume()]))._repr_html_()
+    dashboard = "https://pouta.csc.fi/dashboard/project"
+    assert f'<a href="{dashboard}/instances/s1/" target="_blank" rel="noopener">web</a>' in shown
+    assert f'<a href="{dashboard}/volumes/v1/" target="_blank" rel="noopener">data</a>' in shown
+
+
+class TestPlot:
+    def test_the_dearest_is_on_top_and_what_is_not_used_is_an_outline(self):
+        plot = billing.estimate(
+            a_project(
+                servers=[server(), server("off", "SHUTOFF", "standard.medium", "s2")],
+                volumes=[volume()],
+                ips=[address()],
+                routers=[router("free")],
+            )
+        ).plot()
+        words, bars = drawn(plot)
+        assert words == [
+            "Total: 2.12 BU/h, 1528 BU in 30 days.",
+            "server off",
+            "1.05 BU/h, 756 in 30 days, not used",
+            "server web",
+            "0.52 BU/h, 374 in 30 days",
+            "volume data",
+            "0.3516 BU/h, 253 in 30 days",
+            "floating IP 86.50.1.2",
+            "0.2 BU/h, 144 in 30 days",
+        ]
+        widths = [float(bar.get("width")) for bar in bars]
+        assert [round(width / widths[0], 2) for width in widths] == [1, 0.5, 0.34, 0.19]
+        assert [bar.get("stroke-dasharray") is not None for bar in bars] == [True, *[False] * 3]
+
+    def test_what_has_no_known_price_has_no_bar(self):
+        words, bars = drawn(
+            billing.estimate(
+                a_project(servers=[server(), server("odd", flavor="standard.huge", id="s2")])
+            ).plot()
+        )
+        assert words[-2:] == ["server odd", "no known price"]
+        assert len(bars) == 1
+
+    def test_many_things_are_drawn_together_and_none_is_lost(self):
+        many = [server(f"n{number:02}", id=str(number)) for number in range(40)]
+        words, bars = drawn(billing.estimate(a_project(servers=many)).plot())
+        assert len(bars) == costs.MOST + 1
+        assert words[-2:] == ["and 15 more", "7.8 BU/h, 5616 in 30 days"]
+
+    @pytest.mark.parametrize("where", [CPOUTA, "https://cloud.example.org/v3"])
+    def test_where_nothing_has_a_price_the_plot_has_no_bars(self, where):
+        many = [server(f"n{number}", flavor="odd", id=str(number)) for number in range(40)]
+        words, bars = drawn(billing.estimate(a_project(where, servers=many)).plot())
+        assert bars == []
+        assert words[0] == "Nothing of this has a known price."
+
+    def test_a_project_without_anything_is_a_plot_too(self):
+        assert drawn(billing.estimate(a_project()).plot()) == (
+            ["Total: 0.00 BU/h, 0 BU in 30 days."],
+            [],
+        )
+
+
+def drawn(picture):
+    """The words of a picture, and its boxes; the first one is the paper."""
+    tree = ElementTree.fromstring(picture._repr_svg_())
+    words, (_, *boxes) = (
+        [*tree.iter(f"{{http://www.w3.org/2000/svg}}{kind}")] for kind in ("text", "rect")
+    )
+    return [word.text for word in words], boxes

@@ -46,13 +46,26 @@ def test_nothing_is_shown_where_nobody_looks():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_a_notebook_shows_the_last_state_of_each_wait():
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(WAIT)])
-    nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
-    shown = str(book.cells[0].outputs)
-    assert "ACTIVE" in shown
-    assert "BUILD" not in shown
-    assert "In 'web' the volume is there." in shown
+def test_a_notebook_has_a_bar_meanwhile_and_keeps_a_line_with_ipywidgets_and_without():
+    without = "import sys\nsys.modules['ipywidgets'] = None\n"
+    cells = [nbformat.v4.new_code_cell(code) for code in (WAIT, without + WAIT)]
+    client = nbclient.NotebookClient(
+        nbformat.v4.new_notebook(cells=cells), timeout=60, kernel_name="python3"
+    )
+    client.execute()
+
+    widgets = {widget["_model_name"]: widget for widget in client.widget_state.values()}
+    bar, label = widgets["IntProgressModel"], widgets["LabelModel"]
+    assert (bar["value"], bar["max"]) == (1, 1)
+    assert label["value"] == "server 'web': ACTIVE, 0 s"
+    bars = [state["_model_name"] for state in client.widget_state.values()]
+    assert bars.count("IntProgressModel") == 1  # of the first cell
+    for cell in cells:
+        shown = [output.data for output in cell.outputs]
+        assert shown == [
+            {"text/plain": "server 'web': ACTIVE, 0 s"},
+            {"text/plain": "In 'web' the volume is there."},
+        ]
 
 
 def test_a_block_can_take_the_steps_for_itself(capsys):
