@@ -100,7 +100,7 @@ def outputs(conn: Connection, stack: str | Stack) -> dict[str, Any]:
     Refused while it is being made, for then they are not known. Failed names one that Heat could
     not find out.
     """
-    now = STACK.get(conn, find(conn, stack).id)  # a listing has no outputs
+    now = conn.orchestration.get_stack(find(conn, stack).id)
     if not _is_over(now):
         raise Refused(f"Stack '{now.name}' is {now.status}: its outputs are not known yet.")
     for output in now.outputs or ():
@@ -172,6 +172,11 @@ class _Stacks(Kind["Stack"]):
         answer = conn.orchestration.post("/stacks", json={"stack_name": name, **attributes})
         raise_from_response(answer)
         return self.get(conn, answer.json()["stack"]["id"])
+
+    def get(self, conn: Connection, id: str) -> Any:
+        stack = super().get(conn, id)
+        stack.outputs = None  # templates give out the passwords they make, and `repr` prints them
+        return stack
 
     def present(self, conn: Connection, ids: Iterable[str]) -> Sequence[Any]:
         # Heat says of a single stack that it is gone while the list, and the name, still have it.

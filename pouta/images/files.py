@@ -139,7 +139,9 @@ def download(
         headers = {"Accept": "application/octet-stream"}
         if start:
             headers["Range"] = f"bytes={start}-"
-        answer = conn.image.get(f"/images/{found.id}/file", stream=True, headers=headers)
+        url = f"/images/{found.id}/file"
+        # A log would read all of it into memory.
+        answer = conn.image.get(url, stream=True, log=False, headers=headers)
         raise_from_response(answer)
         return answer
 
