@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
-from pouta import waiting
+from pouta import handwritten, waiting
 from pouta.display import Columns, Table
 from pouta.errors import (
     Failed,
@@ -215,9 +215,12 @@ def _read(template: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Any
     if file and not file.is_file():
         raise InvalidInput(f"There is no template {file}.")
     try:
+        handwritten.check(file.read_text(encoding="utf-8") if file else text)
         if file is None:
             return {"template": template_format.parse(text)}
         files, content = template_utils.get_template_contents(str(file.resolve()))
+    except handwritten.Unreadable as error:
+        raise InvalidInput(f"{file or 'The template'}{error}") from None
     except (ValueError, TypeError, SDKException) as error:
         raise InvalidInput(f"This is no template: {error}") from error
     return {"template": content, "files": files}

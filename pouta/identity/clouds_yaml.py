@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from pouta import progress
+from pouta import handwritten, progress
 from pouta.errors import ConfigurationError, InvalidInput, Refused
 
 RESERVED = {"defaults", "envvars"}
@@ -67,9 +67,9 @@ def _text(file: Path) -> str:
 
 def _clouds(text: str, file: Path) -> dict[str, Any]:
     try:
-        held = yaml.safe_load(text) or {}
+        held = handwritten.read(text) or {}
         return dict(held.get("clouds") or {})
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         raise ConfigurationError(
             f"{file} cannot be read as YAML with `clouds:` in it.",
             hint="Mend it, or save to another file: path=…",

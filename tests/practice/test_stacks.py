@@ -136,7 +136,7 @@ def test_a_wait_that_ends_early_undoes_nothing(practice_conn):
         ("1st", NOTHING, "no name for a stack"),
         ("a b", NOTHING, "no name for a stack"),
         ("lab", "nowhere.yaml", "no template nowhere.yaml"),
-        ("lab", "a: [\n", "no template"),
+        ("lab", "a: [\n", "line 2: this cannot be read"),
         ("lab", "resources:\n  a: 1\n", "version not found"),
     ],
 )

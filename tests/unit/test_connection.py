@@ -70,7 +70,9 @@ class Keystone(ThreadingHTTPServer):
 
     @property
     def login(self):
-        return self.logins[-1]["auth"]
+        """The last one: by its password first, and then with the token into the project."""
+        *_, before, last = [{}, *(login["auth"] for login in self.logins)]
+        return before | {"scope": last["scope"]} if "token" in str(last["identity"]) else last
 
     @property
     def user(self):
@@ -255,6 +257,10 @@ def test_a_mistyped_name(keystone, tmp_path):
         ("clouds:\n  csc:\n    auth:\n      password: !canary x\n", "line 4: "),
         ("clouds:\n\tcsc: {}\n", "line 2: "),
         ("clouds:\n  csc:\n  auth:\n    password: canary\n", "under `csc:`"),
+        ("clouds:\n  csc:\n    auth:\n      password: 0123\n", "`password` of `csc` is no text"),
+        ("clouds:\n  csc:\n    auth:\n      password: 2026-13-99\n", "a date or a number"),
+        ("clouds: " + "[" * 9999, "nested too deeply"),
+        ("clouds: &a [*a]", "aliases stand for too much"),
         ("clouds:\n", "under `clouds:`"),
         ("", "under `clouds:`"),
     ],
@@ -352,7 +358,7 @@ def test_credentials_without_a_project_name_the_projects_there_are(
 def test_requests_say_that_they_are_ours_and_end(keystone, variables):
     conn = pouta.connect()
     assert keystone.headers[0]["User-Agent"].startswith(f"pouta/{pouta.__version__} openstacksdk/")
-    assert keystone.seen == ["POST /v3/auth/tokens"]
+    assert keystone.seen == ["POST /v3/auth/tokens"] * 2
     assert conn.session.timeout == 60
     assert pouta.connect(api_timeout=0).session.timeout == 60
     assert pouta.connect(api_timeout=5).session.timeout == 5
@@ -515,7 +521,8 @@ def test_nobody_is_there(variables, monkeypatch, pauses):
     assert "Connection refused" in refused(pouta.Unreachable)
     assert pauses == [0.6, 1.2]  # and once in between, at once
     monkeypatch.setenv("OS_AUTH_URL", "http://pouta.invalid:5001/v3")
-    assert "http://pouta.invalid:5001/v3" in refused(pouta.Unreachable)
+    with pytest.warns(UserWarning, match="There is no TLS to http://pouta.invalid"):
+        assert "http://pouta.invalid:5001/v3" in refused(pouta.Unreachable)
 
 
 def test_somebody_is_there_and_says_nothing(variables, monkeypatch):
@@ -535,14 +542,42 @@ def test_somebody_is_there_and_says_nothing(variables, monkeypatch):
         ("{}/dashboard", 405, pouta.ConfigurationError, "no Keystone"),
         ("{}", 500, pouta.Failed, "the cloud's"),
         ("{}", 401, pouta.AuthenticationError, "User 'of-variables' and this password"),
-        ("pouta.csc.fi:5001/v3", None, pouta.ConfigurationError, "is not an address"),
+        ("pouta.csc.fi:5001/v3", None, pouta.ConfigurationError, "not a plain address"),
+        ("canary", None, pouta.ConfigurationError, "not a plain address"),  # in the wrong variable
+        ("https://[::1/v3", None, pouta.ConfigurationError, "not a plain address"),
+        ("https://pouta.csc.fi:canary/v3", None, pouta.ConfigurationError, "not a plain address"),
+        (
+            "https://me:canary@pouta.csc.fi:5001/v3",
+            None,
+            pouta.ConfigurationError,
+            "not a plain address",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_address(keystone, variables, monkeypatch, url, answer, kind, said):
     monkeypatch.setenv("OS_AUTH_URL", url.format(keystone.url))
     keystone.next = [(answer,)] * 3
     assert said in refused(kind)
-    assert len(keystone.seen) == {None: 0, 401: 2}.get(answer, 1)
+    assert len(keystone.seen) == (1 if answer else 0)
+
+
+def test_a_wrong_password_is_tried_once_and_the_project_after_it(keystone, variables):
+    keystone.next = [(200,), (401,)]
+    said = refused(pouta.AuthenticationError)
+    assert "The password is right, but this user has no project 'project_2001234'" in said
+    assert "Projects of this user: 'project_2001234'" in said
+    assert keystone.seen == [*["POST /v3/auth/tokens"] * 2, "GET /v3/auth/projects"]
+    by_password, by_token = (login["auth"] for login in keystone.logins)
+    assert by_password["scope"] == "unscoped"
+    assert by_token["identity"] == {"methods": ["token"], "token": {"id": TOKEN}}
+
+
+def test_a_token_that_has_ended_is_replaced_by_a_login_into_the_project(keystone, variables):
+    conn = pouta.connect()
+    keystone.next = [(401,)]
+    assert conn.session.get(f"{keystone.url}/things").status_code == 200
+    assert keystone.logins[-1]["auth"]["scope"] == {"project": {"id": "1234"}}
+    assert keystone.logins[-1]["auth"]["identity"]["methods"] == ["password"]
 
 
 # What is repeated
