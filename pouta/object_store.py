@@ -315,8 +315,9 @@ def _files(root: Path, name: str | None) -> dict[str, Path]:
 
 def check_name(container: str) -> None:
     """Refuse what cannot name a container."""
-    if not container.strip() or "/" in container or len(container.encode()) > 256:
-        raise InvalidInput(f"'{container}' is no name for a container: it has no / in it.")
+    _find.check_name("container", container)
+    if "/" in container or len(container.encode()) > 256:
+        raise InvalidInput(f"{container!r:.80} is no name for a container: it has no / in it.")
 
 
 def _ensure(conn: Connection, container: str) -> bool:

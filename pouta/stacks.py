@@ -194,6 +194,7 @@ STACK: Kind[Stack] = _Stacks("stack", "orchestration", "stack", vanishes=False)
 
 
 def _check_name(name: str) -> None:
+    _find.check_name("stack", name)
     plain = name.replace("_", "").replace("-", "").replace(".", "")
     if not name[:1].isalpha() or not plain.isalnum() or not name.isascii():
         raise InvalidInput(

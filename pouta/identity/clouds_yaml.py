@@ -108,9 +108,8 @@ def _block(name: str, settings: Mapping[str, Any], indent: int) -> list[str]:
 
 
 def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+    for each in (*reversed(folder.parents), folder):
+        each.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would leave them to the umask
 
 
 def _write_private(file: Path, text: str) -> None:

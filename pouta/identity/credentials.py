@@ -85,6 +85,7 @@ def create_application_credential(
     It stops working when its user leaves the project.
     `POST /v3/users/{user_id}/application_credentials`.
     """
+    _find.check_name("application credential", name)
     until = _utc(expires_at)
     rules = [_rule(rule) for rule in access_rules or ()]
     if access_rules is not None and not rules:

@@ -76,8 +76,7 @@ def upload(
             f"Only private images can be uploaded, not {visibility} ones.",
             hint="pouta.images.share(conn, image, project_id) lets another project use it.",
         )
-    if not name.strip():
-        raise InvalidInput("An image needs a name.")
+    _find.check_name(IMAGE.noun, name)
     with Made(conn) as made:
         image: Image = made.create(
             _NEW_IMAGE,

@@ -48,6 +48,8 @@ def transfer(conn: Connection, volume: str | Volume, *, name: str | None = None)
 
     Refused while it is attached. `POST /volume-transfers`.
     """
+    if name is not None:
+        _find.check_name("transfer", name)
     disk = at_rest(conn, _find.now(conn, VOLUME, volume))
     check_idle(conn, disk, "it cannot be given away", snapshots=True)
 
