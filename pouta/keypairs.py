@@ -186,7 +186,7 @@ def _checked(text: str) -> str:
         raise InvalidInput("That is a DSA key, which servers take no more.", hint="Take ed25519.")
     if "-cert-" in kind:
         raise InvalidInput("That is a certificate; give the .pub file without `-cert` in its name.")
-    if not _is_whole(kind, rest.split()[0]) or not text.isprintable():
+    if not text.isprintable() or not _is_whole(kind, rest.split()[0]):
         raise InvalidInput("That public key is damaged, or a part of it is missing.", hint=EXAMPLE)
     return text
 
