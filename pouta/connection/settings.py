@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -165,8 +166,11 @@ def _ask_for_password(auth: Mapping[str, Any]) -> str:
         whose = f"your CSC account '{user}' (not Haka's or Virtu's)"
     try:
         somebody_there = progress.in_notebook() or (sys.stdin and sys.stdin.isatty())
-        answer = getpass.getpass(f"Password of {whose}: ") if somebody_there else None
-    except (EOFError, NotImplementedError):  # a notebook that is run without its user
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)  # it would show what is typed
+            answer = getpass.getpass(f"Password of {whose}: ") if somebody_there else None
+    except (EOFError, NotImplementedError, getpass.GetPassWarning):
+        # A notebook that is run without its user, or a window that cannot hide what is typed.
         answer = None
     if answer is None:
         raise ConfigurationError(

@@ -11,6 +11,7 @@ which is not among the packages that the tests need.
 from __future__ import annotations
 
 import argparse
+import io
 import ipaddress
 import os
 import re
@@ -171,7 +172,7 @@ def main() -> None:
     for name in [name for name in os.environ if name.startswith("OS_")]:
         del os.environ[name]
     os.environ["OS_CLIENT_CONFIG_FILE"] = str(FILE)
-    sys.stdin = Path(os.devnull).open()  # nobody is there to be asked for a password
+    sys.stdin = io.StringIO()  # nobody is there to be asked for a password
     sys.addaudithook(nothing_runs)
     options = [f"-max_total_time={given.seconds}", "-timeout=10", "-max_len=2000"]
     options += [f"-artifact_prefix={FOLDER}/", "-print_final_stats=1", str(corpus)]

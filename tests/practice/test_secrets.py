@@ -9,6 +9,9 @@ import traceback
 from contextlib import contextmanager
 from unittest import mock
 
+import nbclient
+import nbformat
+import pandas
 import pytest
 import requests
 
@@ -119,7 +122,7 @@ def test_a_day_of_chores(practice_conn, practice_cloud, said, on_the_wire, home,
     pair = said(identity.create_ec2_credentials(conn))
     hidden |= {program.secret, pair.secret}
     said(identity.list_application_credentials(conn))
-    said(identity.list_ec2_credentials(conn))
+    said(pandas.DataFrame(said(identity.list_ec2_credentials(conn))))
     with said.failure():
         pouta.connect(auth=login | {"password": WRONG})
     with said.failure():
@@ -200,3 +203,62 @@ def test_a_day_of_chores(practice_conn, practice_cloud, said, on_the_wire, home,
     found = {secret for secret in hidden | on_the_wire if len(secret) > 5 and secret in text}
     places = [line[:300] for line in text.splitlines() if any(one in line for one in found)]
     assert not places, found
+
+
+NOTEBOOK = """\
+import os, pouta
+conn = pouta.connect()
+conn
+---
+pouta.connect(password=os.environ["WRONG"])
+---
+pouta.connect(password=os.environ["OS_PASSWORD"], project_name="project_typo")
+---
+token = pouta.identity.token(conn)
+token
+---
+program = pouta.identity.create_application_credential(conn, "book")
+program
+---
+pair = pouta.identity.create_ec2_credentials(conn)
+pair
+---
+pouta.identity.list_ec2_credentials(conn)
+---
+pouta.servers.launch(conn, "book", image="cirros", flavor="standard.tiny", key_name=False,
+                     user_data=os.environ["WRONG"] * 9000)
+---
+offer = pouta.volumes.transfer(conn, pouta.volumes.create(conn, "book", 1))
+offer
+---
+pouta.volumes.accept(conn, offer.id, os.environ["WRONG"])
+---
+pouta.keypairs.ensure(conn, "book", public_key=os.environ["PRIVATE"])
+---
+with open("secrets", "w") as file:
+    print(token.id, program.secret, pair.secret, offer.auth_key, file=file)
+"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_notebook_shows_no_secret(practice_conn, monkeypatch, tmp_path):
+    login = practice_conn.config.config["auth"]
+    monkeypatch.setenv("WRONG", WRONG)
+    monkeypatch.setenv("PRIVATE", FILE)
+    for name, value in (login | {"region_name": "regionOne"}).items():
+        monkeypatch.setenv(f"OS_{name.upper()}", value)
+    cells = [nbformat.v4.new_code_cell(text) for text in NOTEBOOK.split("---\n")]
+    book = nbformat.v4.new_notebook(cells=cells)
+    nbclient.NotebookClient(
+        book,
+        timeout=120,
+        kernel_name="python3",
+        allow_errors=True,
+        resources={"metadata": {"path": str(tmp_path)}},
+    ).execute()
+    shown = str([cell.outputs for cell in book.cells])
+    assert shown.count("'output_type': 'error'") == 5
+    assert "EC2Credentials(access=" in shown
+    secrets = (tmp_path / "secrets").read_text().split()
+    assert len(secrets) == 4
+    assert not [secret for secret in [*secrets, login["password"], "canary"] if secret in shown]

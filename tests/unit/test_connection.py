@@ -1,6 +1,7 @@
 """Where connect() finds credentials, what it sends, and what it says when it cannot log in."""
 
 import datetime
+import getpass
 import json
 import logging
 import os
@@ -446,6 +447,9 @@ def test_a_script_of_the_night_is_not_asked(keystone, variables, monkeypatch):
 
     monkeypatch.setattr("getpass.getpass", no_frontend)
     assert refused(pouta.ConfigurationError) == said
+    # A window of which getpass could not switch off the echo.
+    monkeypatch.setattr("getpass.getpass", getpass.fallback_getpass)
+    assert refused(pouta.ConfigurationError) == said
     assert keystone.seen == []
 
 
@@ -501,6 +505,10 @@ def test_a_certificate_that_nobody_vouches_for(certificate, monkeypatch, tmp_pat
             pouta.connect(verify=False)
         tls = [warning for warning in warned if "TLS" in str(warning.message)]
         assert [warning.filename for warning in tls] == [__file__]
+        monkeypatch.setenv("OS_INSECURE", "true")
+        with pytest.warns(UserWarning, match="TLS is not verified"):
+            pouta.connect()
+        monkeypatch.delenv("OS_INSECURE")
         monkeypatch.setenv("OS_AUTH_URL", keystone.url.replace("https:", "http:"))
         refused(pouta.Unreachable)
 
