@@ -17,12 +17,13 @@ R = TypeVar("R")
 LONGEST = 255  # characters of a name, everywhere in OpenStack
 
 
-def check_name(noun: str, name: object) -> None:
+def check_name(noun: str, name: Any) -> None:
     """Raise InvalidInput for what cannot name a new thing, or would not show in a table."""
-    fits = isinstance(name, str) and name.strip() and name.isprintable() and len(name) <= LONGEST
-    if not fits:
+    fits = isinstance(name, str) and 1 <= len(name) <= LONGEST
+    if not fits or name != name.strip() or not name.isprintable():
         raise InvalidInput(
-            f"{name!r:.80} is no name for {_article(noun)}: 1 to {LONGEST} plain characters."
+            f"{name!r:.80} is no name for {_article(noun)}: 1 to {LONGEST} plain characters, no "
+            "blank at either end."
         )
 
 

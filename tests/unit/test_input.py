@@ -62,7 +62,7 @@ def refuses(chore, *arguments, **options):
 
 NO_NAMES = st.one_of(
     st.sampled_from(
-        ["", " ", "\0", "a\0b", "a\nb", "\u202etxt.exe", "\ud800", "a\x1b[2J", 5, None]
+        ["", " ", " a", "a ", "\0", "a\0b", "a\nb", "\u202etxt.exe", "\ud800", "a\x1b[2J", 5, None]
     ),
     st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl"]), min_size=1, max_size=5),
     st.text(min_size=256, max_size=300),
