@@ -26,12 +26,15 @@ FIELD = re.compile(
 # What else is uploaded and downloaded may be anybody's private key.
 NO_JSON = re.compile(r"(^RESP BODY: | -d ')(?![\[{]|Omitted, ).*", re.DOTALL)
 HEADER = re.compile(r"(temp-url-key(?:-2)?: ).*?(?=\"|$| [\w-]+: )", re.IGNORECASE)
+PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY)(?:[^\"\\]|\\.)*")
+# Heat says what was wrong with a value by quoting it, hidden or not.
+PARAMETER = re.compile(r"(Parameter '[^'\"]*' is invalid: )(?:[^\"\\]|\\.)*")
 IN_ADDRESS = re.compile(r"((?:token|temp_url_sig)(?:=|%3D))[\w-]+", re.IGNORECASE)
 
 
 def without_secrets(text: str) -> str:
     """A line of the log, with *** for each secret in it."""
-    for pattern in (NO_JSON, HEADER, IN_ADDRESS):
+    for pattern in (NO_JSON, HEADER, IN_ADDRESS, PRIVATE_KEY, PARAMETER):
         text = pattern.sub(rf"\1{HIDDEN}", text)
     kept, at = "", 0
     while field := FIELD.search(text, at):

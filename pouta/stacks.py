@@ -83,7 +83,7 @@ def create(
             resource=there[0],
         )
     with Made(conn, tags=tags) as made:
-        with _explained():
+        with _explained(described["template"]):
             stack = made.create(STACK, name=name, parameters={**(parameters or {})}, **described)
         if not wait:
             return stack
@@ -228,14 +228,21 @@ def _read(template: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Any
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Say what to do about a template of a newer Heat than the cloud's."""
+def _explained(template: Mapping[str, Any]) -> Iterator[None]:
+    """Say what to do about a template of a newer Heat than the cloud's; quote no hidden value."""
     from openstack.exceptions import HttpException
 
+    declared = template.get("parameters") or {}
     try:
         yield
     except HttpException as error:
         said = what_the_cloud_said(error)
+        for name, parameter in declared.items():
+            if f"Parameter '{name}' is invalid" in said and parameter.get("hidden"):
+                raise Refused(
+                    f"The template does not take the value that was given for '{name}'.",
+                    hint="Its parameter's constraints tell which it takes.",
+                ) from None
         if status_of(error) != 400 or "heat_template_version" not in said:
             raise
         raise Refused(

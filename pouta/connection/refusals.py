@@ -19,6 +19,7 @@ from pouta.errors import (
     status_of,
 )
 
+NO_CREDENTIAL = "Could not find Application Credential"
 NEW_CREDENTIAL = "Make a new one in the dashboard: Identity, Application Credentials."
 WHO = ("username", "user_id", "password", "user_domain_id", "user_domain_name")
 WHERE = ("project_id", "project_name", "project_domain_id", "project_domain_name")
@@ -37,7 +38,9 @@ def log_in(conn: Connection) -> None:
                 hint=f'{_projects(conn)} Say which: pouta.connect(..., project_name="NAME").',
             )
     except keystone.ClientException as error:
-        raise _why_not(error, conn, url) from error
+        # Keystone quotes the ID that it does not know, and that may be the secret in its place.
+        cause = None if NO_CREDENTIAL in str(error) else error
+        raise _why_not(error, conn, url) from cause
 
 
 def _into_project(conn: Connection, auth: v3.Password, url: str) -> None:
@@ -64,7 +67,7 @@ def _why_not(error: keystone.ClientException, conn: Connection, url: str) -> Pou
         return _unreachable(error, url)
     if status_of(error) == 401:
         return _refused(error, conn, url)
-    if "Could not find Application Credential" in str(error):
+    if NO_CREDENTIAL in str(error):
         return AuthenticationError(
             f"The application credential is not there at {url}.",
             hint=f"It was deleted, or its owner has left the project. {NEW_CREDENTIAL}",

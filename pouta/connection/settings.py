@@ -106,6 +106,7 @@ class Config(OpenStackConfig):
         if "auth_url" in used:
             _check_address(auth.get("auth_url"), self.place)
         _check_certificate(config.get("cacert"), self.place)
+        config["api_timeout"] = float(config.get("api_timeout") or 0) or None
         config["auth"] = _complete(auth, config["auth_type"], self.place)
         return config
 

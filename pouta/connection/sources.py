@@ -25,6 +25,8 @@ def region(
     cloud: str | None, openrc: str | os.PathLike[str] | None, options: dict[str, Any]
 ) -> CloudRegion:
     """The settings for a login, from the first source that there is; as `connect` tells."""
+    if not isinstance(options.get("auth", {}), Mapping):
+        raise InvalidInput("`auth` is a dictionary, as in clouds.yaml.")
     if openrc is not None:
         if cloud is not None:
             raise InvalidInput("Give either `openrc` or `cloud`, not both.")

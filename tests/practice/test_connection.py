@@ -157,6 +157,8 @@ def test_an_application_credential_that_is_not_there_any_more(make_credential, p
     assert "expired" in refused(pouta.AuthenticationError, [credential.secret], **settings)
     conn.identity.delete_application_credential(conn.current_user_id, credential)
     assert "deleted" in refused(pouta.AuthenticationError, [credential.secret], **settings)
+    swapped = settings | {"application_credential_id": credential.secret}
+    assert "not there" in refused(pouta.AuthenticationError, [credential.secret], **swapped)
 
 
 def test_a_wrong_password_and_a_wrong_project_are_told_apart(me, openrc):

@@ -247,6 +247,9 @@ def test_a_mistyped_name(keystone, tmp_path):
     said = refused(pouta.ConfigurationError, "project_2001234", auth={"usernmae": "me"})
     assert "Unknown in the `auth` of cloud 'project_2001234'" in said
     assert "usernmae" in said
+    assert "`auth` is a dictionary" in refused(pouta.InvalidInput, auth="canary")
+    said = refused(pouta.ConfigurationError, "project_2001234", api_timeout="canary")
+    assert "of another kind" in said
     assert "takes `project_name`" in refused(pouta.InvalidInput, project="project_2001234")
 
 

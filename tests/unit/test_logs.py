@@ -81,6 +81,14 @@ def hides_too_much(value):
             'RESP BODY: {"message": "no: {\\"password\\": "***"',
         ),
         ('RESP BODY: {"adminPass": "canary', 'RESP BODY: {"adminPass": "***"'),
+        (
+            'RESP BODY: {"a": "-----BEGIN RSA PRIVATE KEY-----\\ncanary\\"canary", "b": 1}',
+            'RESP BODY: {"a": "-----BEGIN RSA PRIVATE KEY***", "b": 1}',
+        ),
+        (
+            """RESP BODY: {"message": "Parameter 'pin' is invalid: \\"canary\\" is not", "b": 1}""",
+            """RESP BODY: {"message": "Parameter 'pin' is invalid: ***", "b": 1}""",
+        ),
     ],
 )
 def test_the_other_places_of_secrets(line, shown):
