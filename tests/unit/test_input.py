@@ -31,6 +31,7 @@ from pouta import (
     volumes,
 )
 from pouta.identity import clouds_yaml
+from pouta.practice.folder import Folder
 from pouta.security_groups import Rule
 from pouta.servers.resolving import encoded
 from tests.wire import recorded
@@ -416,6 +417,15 @@ def test_secrets_are_written_for_their_owner_alone_whatever_the_umask(
     assert mode(file) == 0o600
     assert [*yaml.safe_load(file.read_text())["clouds"]] == ["noon", "day", "night"]
     assert [path.name for path in file.parent.iterdir()] == ["clouds.yaml"]
+
+
+def test_the_folder_of_a_practice_cloud_is_closed_whatever_the_umask(tmp_path, no_umask):
+    folder = Folder(tmp_path / "data" / "practice")
+    folder.create()
+    parts = {path: mode(path) for path in (tmp_path / "data").rglob("*")}
+    assert mode(tmp_path / "data") == parts[folder.path] == parts[folder.keys] == 0o700
+    assert parts[folder.path / "passwords.json"] == 0o600
+    assert {*parts.values()} == {0o700, 0o600}
 
 
 def test_a_key_is_never_written_through_a_link(home, tmp_path):
