@@ -31,6 +31,7 @@ from pouta.errors import (
     TimedOut,
     Unreachable,
 )
+from pouta.logs import hide_secrets as _hide_secrets
 
 if TYPE_CHECKING:
     from pouta import (
@@ -87,6 +88,8 @@ __all__ = [
     "temporary",
     "volumes",
 ]
+
+_hide_secrets()
 
 _FUNCTIONS = {
     "cleanup": "cleaning",

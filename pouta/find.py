@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+LONGEST = 255  # characters of a name, everywhere in OpenStack
+
+
+def check_name(noun: str, name: Any) -> None:
+    """Raise InvalidInput for what cannot name a new thing, or would not show in a table."""
+    fits = isinstance(name, str) and 1 <= len(name) <= LONGEST
+    if not fits or name != name.strip() or not name.isprintable():
+        raise InvalidInput(
+            f"{name!r:.80} is no name for {_article(noun)}: 1 to {LONGEST} plain characters, no "
+            "blank at either end."
+        )
+
 
 def one(conn: Connection, kind: Kind[R], wanted: str | R) -> R:
     """The one thing of this kind that `wanted` names.
@@ -30,6 +42,8 @@ def one(conn: Connection, kind: Kind[R], wanted: str | R) -> R:
         return _resource(kind, wanted)
     if not wanted.strip():
         raise InvalidInput(f"Which {kind.noun}? The name is empty.")
+    if not _can_be_asked_for(wanted):
+        raise InvalidInput(f"{wanted!r:.80} is no name and no ID: nothing can be called so.")
     if is_id(wanted) and kind.named_by:
         try:
             return kind.get(conn, wanted)
@@ -98,6 +112,10 @@ def is_id(word: str) -> bool:
         return UUID(word).hex == word.replace("-", "").lower()
     except ValueError:
         return False
+
+
+def _can_be_asked_for(word: str) -> bool:
+    return "\0" not in word and not any("\ud800" <= sign <= "\udfff" for sign in word)
 
 
 def _resource(kind: Kind[R], wanted: Any) -> R:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 KEY_TYPES = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-")
+FILE_NAME_LIMIT = 250  # bytes; `.pub` comes behind it
+PRIVATE = ("PRIVATE KEY", "PuTTY-User-Key-File")
+FILE_LIMIT = 64 * 1024  # bytes; a public key has 1 KB
+EXAMPLE = "It looks like: ssh-ed25519 AAAA… you@laptop"
 
 
 @chore("list key pairs")
@@ -97,7 +103,7 @@ def private_key_of(public_key: str) -> Path | None:
     if not _folder().is_dir():
         return None
     for path in sorted(_folder().glob("*.pub")):
-        if same_key(path.read_text(errors="replace"), public_key) and path.with_suffix("").exists():
+        if same_key(_content(path), public_key) and path.with_suffix("").exists():
             return path.with_suffix("")
     return None
 
@@ -114,8 +120,14 @@ def _public_halves(names: tuple[str, ...]) -> tuple[Path, ...]:
 
 
 def _own_keys() -> Sequence[str]:
-    """The texts of the user's usual public keys that are there."""
-    return [path.read_text() for path in _public_halves((*USUAL_KEYS, _OWN)) if path.exists()]
+    """The user's usual public keys; a file that holds none, or a private one, is passed over."""
+
+    def found() -> Iterator[str]:
+        for path in _public_halves((*USUAL_KEYS, _OWN)):
+            with suppress(InvalidInput):
+                yield _checked(_content(path) or "")
+
+    return [*found()]
 
 
 def _core(public_key: str) -> str:
@@ -137,20 +149,62 @@ def _upload(conn: Connection, name: str, public_key: str) -> Keypair:
 
 
 def _read(public_key: str | Path) -> str:
+    """The public key, from its text or its file. What is given is never quoted: it may be private.
+
+    A private key is refused before anything is asked of the cloud.
+    """
     text = str(public_key).strip()
-    if "PRIVATE KEY" in text:
+    if isinstance(public_key, str) and text.startswith(KEY_TYPES):
+        return _checked(text)
+    return _checked(text if "\n" in text else _content(Path(text)) or text)
+
+
+def _content(file: Path) -> str | None:
+    """The text of a small file, or None where there is none."""
+    try:
+        file = file.expanduser()
+        if file.is_file() and file.stat().st_size <= FILE_LIMIT:
+            return file.read_text(encoding="utf-8", errors="replace").strip()
+    except (OSError, RuntimeError, ValueError):  # no name for a file; `~name` of nobody
+        pass
+    return None
+
+
+def _checked(text: str) -> str:
+    """The text of a public key that a server can use, or InvalidInput."""
+    if any(mark in text for mark in PRIVATE):
         raise InvalidInput("That is the private half of a key; give the public one, the .pub file.")
-    if isinstance(public_key, Path) or not text.startswith(KEY_TYPES):
-        path = Path(text).expanduser()
-        if "\n" in text or not path.is_file():
-            raise InvalidInput(
-                "`public_key` is neither the text of a public key nor the path of its file.",
-                hint="It looks like: ssh-ed25519 AAAA… you@laptop",
-            )
-        return _read(path.read_text(errors="replace").strip() or "empty")
-    if len(text.splitlines()) != 1 or len(text.split()) < 2:
+    if not text.startswith(KEY_TYPES):
+        raise InvalidInput(
+            "`public_key` is neither the text of a public key nor the path of its file.",
+            hint=EXAMPLE,
+        )
+    kind, _, rest = text.partition(" ")
+    if len(text.splitlines()) != 1 or not rest.strip():
         raise InvalidInput("A public key is one line: its type, the key, and a comment.")
+    if kind == "ssh-dss":
+        raise InvalidInput("That is a DSA key, which servers take no more.", hint="Take ed25519.")
+    if "-cert-" in kind:
+        raise InvalidInput("That is a certificate; give the .pub file without `-cert` in its name.")
+    if not text.isprintable() or not _is_whole(kind, rest.split()[0]):
+        raise InvalidInput("That public key is damaged, or a part of it is missing.", hint=EXAMPLE)
     return text
+
+
+def _is_whole(kind: str, body: str) -> bool:
+    """Whether the body of a key holds fields that are all there, and the first names its type."""
+    try:
+        raw = base64.b64decode(body, validate=True)
+    except ValueError:
+        return False
+    fields = []
+    while raw:
+        end = 4 + int.from_bytes(raw[:4])
+        if len(raw) < end:
+            return False
+        fields.append(raw[4:end])
+        raw = raw[end:]
+    return len(fields) > 1 and fields[0] == kind.encode()
 
 
 def _local_key(name: str) -> str:
@@ -182,15 +236,22 @@ def _make(private: Path, public: Path) -> str:
     line = f"{text.decode()} pouta"
     try:
         private.parent.mkdir(mode=0o700, exist_ok=True)
-        with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secret)
-        public.write_text(line + "\n")
+        _write(private, secret, 0o600)
+        _write(public, f"{line}\n".encode(), 0o644)
     except OSError as error:
         raise ConfigurationError(f"No key could be made: {error}.") from error
     progress.say(f"Made a new SSH key: {private}")
     return line
 
 
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """A new file, of this mode from the start whatever the umask, and never behind a link."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+
+
 def _check_name(name: str) -> None:
-    if not name.strip() or name != Path(name).name or name.startswith("."):
+    _find.check_name(KEYPAIR.noun, name)
+    is_file_name = name == Path(name).name and not name.startswith((".", "-"))
+    if not is_file_name or len(name.encode()) > FILE_NAME_LIMIT:
         raise InvalidInput(f"'{name}' is no name for a key pair: letters, digits, - and _ are.")

@@ -315,8 +315,9 @@ def _files(root: Path, name: str | None) -> dict[str, Path]:
 
 def check_name(container: str) -> None:
     """Refuse what cannot name a container."""
-    if not container.strip() or "/" in container or len(container.encode()) > 256:
-        raise InvalidInput(f"'{container}' is no name for a container: it has no / in it.")
+    _find.check_name("container", container)
+    if "/" in container or len(container.encode()) > 256:
+        raise InvalidInput(f"{container!r:.80} is no name for a container: it has no / in it.")
 
 
 def _ensure(conn: Connection, container: str) -> bool:
@@ -464,7 +465,8 @@ def _fetch(
     def ask(start: int) -> Response:
         headers = {"Range": f"bytes={start}-"} if start else {}
         url = _url(container, held.name)
-        answer: Response = conn.object_store.get(url, stream=True, headers=headers)
+        # A log would read all of a text into memory.
+        answer: Response = conn.object_store.get(url, stream=True, log=False, headers=headers)
         return _checked(answer)
 
     streams.save(

@@ -16,9 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from pouta import clouds
+from pouta import clouds, handwritten
 from pouta.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ GIB_IN_TIB = 1024
 UNBILLED = ("SHELVED", "SHELVED_OFFLOADED", "DELETED", "SOFT_DELETED")
 SHIPPED = "pouta/data/prices.yaml"
 PRICED = ("floating_ip", "router", "volumes", "flavors")
+UNSET = "Unset POUTA_PRICES to use the prices that come with pouta."
 PRICE = "a number of BU/h, or a table of one for each cloud"
 
 
@@ -126,20 +125,19 @@ def load(path: Path | None = None) -> dict[str, Any]:
     if not chosen:
         return _shipped()
     try:
-        text = Path(chosen).expanduser().read_text(encoding="utf-8")
-        tables = yaml.safe_load(text)
-    except (OSError, RuntimeError, ValueError, yaml.YAMLError) as error:
-        raise ConfigurationError(
-            f"The price tables in {chosen} cannot be read: {error}",
-            hint="Unset POUTA_PRICES to use the prices that come with pouta.",
-        ) from error
+        tables = handwritten.read(Path(chosen).expanduser().read_text(encoding="utf-8"))
+    except handwritten.Unreadable as error:
+        raise ConfigurationError(f"{chosen}{error}", hint=UNSET) from None
+    except (OSError, RuntimeError, ValueError) as error:
+        message = f"The price tables in {chosen} cannot be read: {error}"
+        raise ConfigurationError(message, hint=UNSET) from error
     return _checked(tables, str(chosen))
 
 
 @cache
 def _shipped() -> dict[str, Any]:
     text = resources.files("pouta").joinpath("data/prices.yaml").read_text(encoding="utf-8")
-    return _checked(yaml.safe_load(text), SHIPPED)
+    return _checked(handwritten.read(text), SHIPPED)
 
 
 def _in(cloud: str, prices: Mapping[str, Any]) -> dict[str, float]:

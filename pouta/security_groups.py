@@ -26,7 +26,7 @@ SSH_PORT = 22
 MY_IP = "my-ip"
 MY_IP_SERVICE = "https://ifconfig.me/ip"  # POUTA_MY_IP_URL names another
 MY_IP_TIMEOUT = 5  # seconds
-WORLD = 8  # a network with a shorter prefix counts as the world
+WORLD = {4: 8, 6: 16}  # a network with a shorter prefix counts as the world
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def ensure(
 
     `POST /v2.0/security-groups` and `/v2.0/security-group-rules`.
     """
+    _find.check_name(SECURITY_GROUP.noun, name)
     if name == "default" and rules:
         raise Refused(
             "The group 'default' is not changed: without its rules a server gets no SSH key.",
@@ -143,16 +144,20 @@ def cidr_of(conn: Connection, remote_ip: str) -> str:
     """
     if remote_ip == MY_IP:
         remote_ip = "127.0.0.1" if clouds.is_practice(clouds.auth_url(conn)) else _my_ip()
+    if not isinstance(remote_ip, str):
+        raise InvalidInput(f"{remote_ip!r:.80} is not text, such as '192.0.2.7/32'.")
     try:
+        if "%" in remote_ip:  # of one of this machine's own links
+            raise ValueError
         return str(ipaddress.ip_network(remote_ip))
-    except ValueError as error:
+    except ValueError:
         try:
             near = ipaddress.ip_network(remote_ip, strict=False)
         except ValueError:
             hint = 'Give a CIDR such as "192.0.2.7/32", or "my-ip".'
         else:
             hint = f'Did you mean the network "{near}"?'
-        raise InvalidInput(f"'{remote_ip}' is not a network: {error}.", hint=hint) from None
+        raise InvalidInput(f"{remote_ip!r:.80} is not a network.", hint=hint) from None
 
 
 def _my_ip() -> str:
@@ -172,7 +177,7 @@ def _my_ip() -> str:
 
 def checked(conn: Connection, rule: Rule, allow_world: bool) -> Rule:
     """The rule with its CIDR worked out, or why it cannot be."""
-    first, last = _ports(rule.port)
+    first, last = _checked_ports(rule.port)
     if rule.protocol not in ("tcp", "udp", "icmp"):
         raise InvalidInput(f"'{rule.protocol}' is no protocol: tcp, udp or icmp.")
     if (first is None or last is None) != (rule.protocol == "icmp"):
@@ -182,7 +187,8 @@ def checked(conn: Connection, rule: Rule, allow_world: bool) -> Rule:
     if rule.remote_group:
         return replace(rule, remote_ip="")
     cidr = cidr_of(conn, rule.remote_ip)
-    world = ipaddress.ip_network(cidr).prefixlen < WORLD
+    network = ipaddress.ip_network(cidr)
+    world = network.prefixlen < WORLD[network.version]
     if (
         world
         and not allow_world
@@ -201,6 +207,14 @@ def _with_group_found(conn: Connection, rule: Rule, name: str) -> Rule:
     if rule.remote_group in (None, name):
         return rule
     return replace(rule, remote_group=find(conn, rule.remote_group or "").id)
+
+
+def _checked_ports(port: object) -> tuple[int | None, int | None]:
+    pair = port if isinstance(port, tuple) else (port, port)
+    match pair:
+        case (None, None) | (int(), int()) if not any(isinstance(one, bool) for one in pair):
+            return pair
+    raise InvalidInput(f"{port!r:.80} is no port: a number, or the first and the last.")
 
 
 def _ports(port: int | tuple[int, int] | None) -> tuple[int | None, int | None]:

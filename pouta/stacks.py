@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
-from pouta import waiting
+from pouta import handwritten, waiting
 from pouta.display import Columns, Table
 from pouta.errors import (
     Failed,
@@ -83,7 +83,7 @@ def create(
             resource=there[0],
         )
     with Made(conn, tags=tags) as made:
-        with _explained():
+        with _explained(described["template"]):
             stack = made.create(STACK, name=name, parameters={**(parameters or {})}, **described)
         if not wait:
             return stack
@@ -100,7 +100,7 @@ def outputs(conn: Connection, stack: str | Stack) -> dict[str, Any]:
     Refused while it is being made, for then they are not known. Failed names one that Heat could
     not find out.
     """
-    now = STACK.get(conn, find(conn, stack).id)  # a listing has no outputs
+    now = conn.orchestration.get_stack(find(conn, stack).id)
     if not _is_over(now):
         raise Refused(f"Stack '{now.name}' is {now.status}: its outputs are not known yet.")
     for output in now.outputs or ():
@@ -173,6 +173,11 @@ class _Stacks(Kind["Stack"]):
         raise_from_response(answer)
         return self.get(conn, answer.json()["stack"]["id"])
 
+    def get(self, conn: Connection, id: str) -> Any:
+        stack = super().get(conn, id)
+        stack.outputs = None  # templates give out the passwords they make, and `repr` prints them
+        return stack
+
     def present(self, conn: Connection, ids: Iterable[str]) -> Sequence[Any]:
         # Heat says of a single stack that it is gone while the list, and the name, still have it.
         wanted = {*ids}
@@ -189,6 +194,7 @@ STACK: Kind[Stack] = _Stacks("stack", "orchestration", "stack", vanishes=False)
 
 
 def _check_name(name: str) -> None:
+    _find.check_name("stack", name)
     plain = name.replace("_", "").replace("-", "").replace(".", "")
     if not name[:1].isalpha() or not plain.isalnum() or not name.isascii():
         raise InvalidInput(
@@ -210,23 +216,33 @@ def _read(template: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Any
     if file and not file.is_file():
         raise InvalidInput(f"There is no template {file}.")
     try:
+        handwritten.check(file.read_text(encoding="utf-8") if file else text)
         if file is None:
             return {"template": template_format.parse(text)}
         files, content = template_utils.get_template_contents(str(file.resolve()))
+    except handwritten.Unreadable as error:
+        raise InvalidInput(f"{file or 'The template'}{error}") from None
     except (ValueError, TypeError, SDKException) as error:
         raise InvalidInput(f"This is no template: {error}") from error
     return {"template": content, "files": files}
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Say what to do about a template of a newer Heat than the cloud's."""
+def _explained(template: Mapping[str, Any]) -> Iterator[None]:
+    """Say what to do about a template of a newer Heat than the cloud's; quote no hidden value."""
     from openstack.exceptions import HttpException
 
+    declared = template.get("parameters") or {}
     try:
         yield
     except HttpException as error:
         said = what_the_cloud_said(error)
+        for name, parameter in declared.items():
+            if f"Parameter '{name}' is invalid" in said and parameter.get("hidden"):
+                raise Refused(
+                    f"The template does not take the value that was given for '{name}'.",
+                    hint="Its parameter's constraints tell which it takes.",
+                ) from None
         if status_of(error) != 400 or "heat_template_version" not in said:
             raise
         raise Refused(

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from pouta import progress
+from pouta import handwritten, progress
 from pouta.errors import ConfigurationError, InvalidInput, Refused
 
 RESERVED = {"defaults", "envvars"}
@@ -67,9 +67,9 @@ def _text(file: Path) -> str:
 
 def _clouds(text: str, file: Path) -> dict[str, Any]:
     try:
-        held = yaml.safe_load(text) or {}
+        held = handwritten.read(text) or {}
         return dict(held.get("clouds") or {})
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         raise ConfigurationError(
             f"{file} cannot be read as YAML with `clouds:` in it.",
             hint="Mend it, or save to another file: path=…",
@@ -108,9 +108,8 @@ def _block(name: str, settings: Mapping[str, Any], indent: int) -> list[str]:
 
 
 def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+    for each in (*reversed(folder.parents), folder):
+        each.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would leave them to the umask
 
 
 def _write_private(file: Path, text: str) -> None:

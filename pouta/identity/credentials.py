@@ -40,13 +40,28 @@ class ApplicationCredential:
     secret: str = field(default="", repr=False)
 
 
+class _Hidden:
+    """Text that no repr shows, and no table that pandas makes of the fields of a dataclass."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return "***"
+
+
 @dataclass(frozen=True)
 class EC2Credentials:
     """A pair of keys for S3 clients, of one user in one project. Its repr hides the secret."""
 
     access: str
     project_id: str
-    secret: str = field(repr=False)
+    _secret: _Hidden = field(repr=False, compare=False)
+
+    @property
+    def secret(self) -> str:
+        """The secret key."""
+        return self._secret.text
 
     @property
     def id(self) -> str:
@@ -85,6 +100,7 @@ def create_application_credential(
     It stops working when its user leaves the project.
     `POST /v3/users/{user_id}/application_credentials`.
     """
+    _find.check_name("application credential", name)
     until = _utc(expires_at)
     rules = [_rule(rule) for rule in access_rules or ()]
     if access_rules is not None and not rules:
@@ -294,7 +310,7 @@ def _rule(given: str | Mapping[str, str]) -> dict[str, str]:
 
 
 def _pair(given: Mapping[str, str]) -> EC2Credentials:
-    return EC2Credentials(given["access"], given["tenant_id"], given["secret"])
+    return EC2Credentials(given["access"], given["tenant_id"], _Hidden(given["secret"]))
 
 
 def _ec2(conn: Connection) -> str:

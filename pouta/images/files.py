@@ -76,8 +76,7 @@ def upload(
             f"Only private images can be uploaded, not {visibility} ones.",
             hint="pouta.images.share(conn, image, project_id) lets another project use it.",
         )
-    if not name.strip():
-        raise InvalidInput("An image needs a name.")
+    _find.check_name(IMAGE.noun, name)
     with Made(conn) as made:
         image: Image = made.create(
             _NEW_IMAGE,
@@ -139,7 +138,9 @@ def download(
         headers = {"Accept": "application/octet-stream"}
         if start:
             headers["Range"] = f"bytes={start}-"
-        answer = conn.image.get(f"/images/{found.id}/file", stream=True, headers=headers)
+        url = f"/images/{found.id}/file"
+        # A log would read all of it into memory.
+        answer = conn.image.get(url, stream=True, log=False, headers=headers)
         raise_from_response(answer)
         return answer
 

@@ -78,7 +78,8 @@ class Folder:
 
     def create(self) -> None:
         """Make the folder, closed to others, and the passwords of a new cloud."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (*reversed(self.path.parents), self.path):
+            each.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would leave them to the umask
         self.path.chmod(0o700)
         for part in (self.configuration, self.databases, self.keys, self.logs):
             part.mkdir(mode=0o700, exist_ok=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pouta import find as _find
 from pouta import flavors, floating_ips, keypairs, progress, quotas, waiting
 from pouta.concurrently import each, gather
 from pouta.display import Columns, Table
@@ -66,6 +67,7 @@ def snapshot(
 
     When it fails, nothing of it stays. `createImage`, or `POST /v3/…/snapshots`.
     """
+    _find.check_name("snapshot", name)
     found = at_rest(conn, server)
     if found.status not in ("ACTIVE", "SHUTOFF"):
         raise Refused(

@@ -105,9 +105,7 @@ def _check(names: Sequence[str], wish: Wish) -> None:
             raise InvalidInput(
                 f"{field_name} is a list, not {given!r:.80}.", hint=f"{field_name}=[{given!r:.80}]"
             )
-    for name in names[:1]:
-        if not name.strip() or len(name) > 255 or not name.isprintable():
-            raise InvalidInput(f"{name!r} is no name for a server: 1 to 255 plain characters.")
+    _find.check_name("server", names[-1])
     if (wish.image is None) == (wish.boot_volume is None):
         raise InvalidInput(
             "A server boots from an image= or from a boot_volume=: give one of them."
@@ -120,8 +118,10 @@ def _check(names: Sequence[str], wish: Wish) -> None:
         raise InvalidInput(f"{wish.fixed_ip!r} is no address, such as 192.168.1.20.")
     if wish.key_name is True:
         raise InvalidInput("key_name is a name, None for your own key, or False for none.")
+    if not isinstance(wish.boot_volume_size, bool | None):
+        volumes.checked_size(wish.boot_volume_size)
     for size in wish.volumes:
-        if isinstance(size, int):
+        if isinstance(size, int | float):
             volumes.checked_size(size)
         if isinstance(size, str) and size.isdigit():
             raise InvalidInput(f"volumes=['{size}']: a size is a number, without quotes.")
@@ -360,11 +360,19 @@ def _is_ipv4(word: str) -> bool:
 def encoded(user_data: str | bytes | None) -> str | None:
     if user_data is None:
         return None
-    raw = user_data.encode() if isinstance(user_data, str) else user_data
+    if not isinstance(user_data, str | bytes):
+        raise InvalidInput(
+            "The user data is text or bytes.", hint="Of a file: user_data=path.read_text()."
+        )
+    try:
+        raw = user_data.encode() if isinstance(user_data, str) else user_data
+    except UnicodeEncodeError:
+        # Unchained: that exception holds all of it.
+        raise InvalidInput("The user data has characters that no text in UTF-8 has.") from None
     text = base64.b64encode(raw).decode()
     if len(text) > USER_DATA_LIMIT:
         raise InvalidInput(
-            f"The user data has {len(raw)} bytes; Nova takes {USER_DATA_LIMIT * 3 // 4} at most.",
+            f"The user data has {len(raw)} bytes; Nova takes {USER_DATA_LIMIT // 4 * 3} at most.",
             hint="Let a short script fetch the rest.",
         )
     return text

@@ -159,6 +159,9 @@ def create(
     Billed by its full size from now until it is deleted, attached or not. When it fails nothing is
     left behind. `POST /v3/{project_id}/volumes`.
     """
+    _find.check_name(VOLUME.noun, name)
+    if size is not None:
+        checked_size(size)
     if sum(origin is not None for origin in (snapshot, image, source)) > 1:
         raise InvalidInput("A volume is made of a snapshot, an image or a source: name only one.")
     taken: Snapshot | None

@@ -46,6 +46,7 @@ def snapshot(
     copy the files from there. When it fails nothing is left behind.
     `POST /v3/{project_id}/snapshots`.
     """
+    _find.check_name(SNAPSHOT.noun, name)
     disk = at_rest(conn, _find.now(conn, VOLUME, volume))
     check_still(conn, disk, force=force)
     with Made(conn, tags=tags) as made:

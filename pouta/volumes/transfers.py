@@ -48,6 +48,8 @@ def transfer(conn: Connection, volume: str | Volume, *, name: str | None = None)
 
     Refused while it is attached. `POST /volume-transfers`.
     """
+    if name is not None:
+        _find.check_name("transfer", name)
     disk = at_rest(conn, _find.now(conn, VOLUME, volume))
     check_idle(conn, disk, "it cannot be given away", snapshots=True)
 
@@ -84,6 +86,8 @@ def accept(
     id, key = (given.id, given.auth_key) if given else (str(transfer), auth_key)
     if not key:
         raise InvalidInput("The transfer's auth_key is needed, which came with its ID.")
+    if not _find.is_id(id):  # perhaps the key, so it is not quoted
+        raise InvalidInput("A transfer is given by its ID, then its auth_key.")
 
     def ask() -> str:
         return str(conn.block_storage.accept_transfer(id, key).volume_id)

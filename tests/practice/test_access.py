@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import subprocess
 import threading
 
 import pytest
@@ -13,7 +14,7 @@ from pouta.security_groups import Rule
 from tests.wire import answer_lost
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7Cb1Sm9gWw8WVyS5rbXGJmQ9H9hV4cRD4mAa9c4Xj1"
-OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKz0gWw8WVyS5rbXGJmQ9H9hV4cRD4mAa9c4Xj1J7Cb"
+OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKz0gWw8WVyS5rbXGJmQ9H9hV4cRD4mAa9c4Xj1J7Cb4"
 SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
 
 
@@ -34,6 +35,17 @@ class TestKeyPairs:
         second = keypairs.ensure(practice_conn, "file", public_key=file)
         assert first.fingerprint == second.fingerprint
         assert keypairs.ensure(practice_conn, "text", public_key=KEY).name == "text"
+
+    @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+    def test_a_key_of_any_kind_is_the_one_that_ssh_knows(self, practice_conn, tmp_path, kind):
+        file = tmp_path / "id"
+        command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "me at home", "-f", str(file)]
+        subprocess.run(command, check=True)
+        pair = keypairs.ensure(practice_conn, kind, public_key=f"{file}.pub")
+        command = ["ssh-keygen", "-l", "-E", "md5", "-f", f"{file}.pub"]
+        known = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert f"MD5:{pair.fingerprint}" in known
+        assert pair.private_key is None
 
     def test_a_name_with_another_key_is_refused(self, practice_conn):
         keypairs.ensure(practice_conn, "laptop", public_key=KEY)

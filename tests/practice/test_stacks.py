@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
 import pouta
@@ -44,6 +46,20 @@ NOTHING = {
 def template(practice_conn):
     network = next(practice_conn.network.networks(project_id=practice_conn.current_project_id))
     return TEMPLATE.replace("NETWORK", network.id)
+
+
+def test_a_hidden_value_that_does_not_fit_is_not_told(practice_conn, caplog):
+    """Heat quotes it."""
+    caplog.set_level("DEBUG", logger="keystoneauth")
+    pin = "canary-pin"
+    few = {"type": "string", "hidden": True, "constraints": [{"allowed_pattern": "[0-9]*"}]}
+    template = NOTHING | {"parameters": {"word": few}}
+    with pytest.raises(pouta.Refused, match="the value that was given for 'word'") as caught:
+        stacks.create(practice_conn, "lab", template, parameters={"word": pin})
+    assert pin not in "".join(traceback.format_exception(caught.value))
+    assert "Parameter 'word' is invalid: ***" in caplog.text
+    assert pin not in caplog.text
+    assert left(practice_conn) == []
 
 
 def left(conn):
@@ -136,7 +152,7 @@ def test_a_wait_that_ends_early_undoes_nothing(practice_conn):
         ("1st", NOTHING, "no name for a stack"),
         ("a b", NOTHING, "no name for a stack"),
         ("lab", "nowhere.yaml", "no template nowhere.yaml"),
-        ("lab", "a: [\n", "no template"),
+        ("lab", "a: [\n", "line 2: this cannot be read"),
         ("lab", "resources:\n  a: 1\n", "version not found"),
     ],
 )

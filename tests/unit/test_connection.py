@@ -1,6 +1,7 @@
 """Where connect() finds credentials, what it sends, and what it says when it cannot log in."""
 
 import datetime
+import getpass
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ import traceback
 from contextlib import contextmanager, nullcontext, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -70,7 +72,9 @@ class Keystone(ThreadingHTTPServer):
 
     @property
     def login(self):
-        return self.logins[-1]["auth"]
+        """The last one: by its password first, and then with the token into the project."""
+        *_, before, last = [{}, *(login["auth"] for login in self.logins)]
+        return before | {"scope": last["scope"]} if "token" in str(last["identity"]) else last
 
     @property
     def user(self):
@@ -244,6 +248,9 @@ def test_a_mistyped_name(keystone, tmp_path):
     said = refused(pouta.ConfigurationError, "project_2001234", auth={"usernmae": "me"})
     assert "Unknown in the `auth` of cloud 'project_2001234'" in said
     assert "usernmae" in said
+    assert "`auth` is a dictionary" in refused(pouta.InvalidInput, auth="canary")
+    said = refused(pouta.ConfigurationError, "project_2001234", api_timeout="canary")
+    assert "of another kind" in said
     assert "takes `project_name`" in refused(pouta.InvalidInput, project="project_2001234")
 
 
@@ -255,6 +262,10 @@ def test_a_mistyped_name(keystone, tmp_path):
         ("clouds:\n  csc:\n    auth:\n      password: !canary x\n", "line 4: "),
         ("clouds:\n\tcsc: {}\n", "line 2: "),
         ("clouds:\n  csc:\n  auth:\n    password: canary\n", "under `csc:`"),
+        ("clouds:\n  csc:\n    auth:\n      password: 0123\n", "`password` of `csc` is no text"),
+        ("clouds:\n  csc:\n    auth:\n      password: 2026-13-99\n", "a date or a number"),
+        ("clouds: " + "[" * 9999, "nested too deeply"),
+        ("clouds: &a [*a]", "aliases stand for too much"),
         ("clouds:\n", "under `clouds:`"),
         ("", "under `clouds:`"),
     ],
@@ -440,6 +451,9 @@ def test_a_script_of_the_night_is_not_asked(keystone, variables, monkeypatch):
 
     monkeypatch.setattr("getpass.getpass", no_frontend)
     assert refused(pouta.ConfigurationError) == said
+    # A window of which getpass could not switch off the echo.
+    monkeypatch.setattr("getpass.getpass", getpass.fallback_getpass)
+    assert refused(pouta.ConfigurationError) == said
     assert keystone.seen == []
 
 
@@ -495,6 +509,10 @@ def test_a_certificate_that_nobody_vouches_for(certificate, monkeypatch, tmp_pat
             pouta.connect(verify=False)
         tls = [warning for warning in warned if "TLS" in str(warning.message)]
         assert [warning.filename for warning in tls] == [__file__]
+        monkeypatch.setenv("OS_INSECURE", "true")
+        with pytest.warns(UserWarning, match="TLS is not verified"):
+            pouta.connect()
+        monkeypatch.delenv("OS_INSECURE")
         monkeypatch.setenv("OS_AUTH_URL", keystone.url.replace("https:", "http:"))
         refused(pouta.Unreachable)
 
@@ -515,7 +533,8 @@ def test_nobody_is_there(variables, monkeypatch, pauses):
     assert "Connection refused" in refused(pouta.Unreachable)
     assert pauses == [0.6, 1.2]  # and once in between, at once
     monkeypatch.setenv("OS_AUTH_URL", "http://pouta.invalid:5001/v3")
-    assert "http://pouta.invalid:5001/v3" in refused(pouta.Unreachable)
+    with pytest.warns(UserWarning, match="There is no TLS to http://pouta.invalid"):
+        assert "http://pouta.invalid:5001/v3" in refused(pouta.Unreachable)
 
 
 def test_somebody_is_there_and_says_nothing(variables, monkeypatch):
@@ -535,7 +554,16 @@ def test_somebody_is_there_and_says_nothing(variables, monkeypatch):
         ("{}/dashboard", 405, pouta.ConfigurationError, "no Keystone"),
         ("{}", 500, pouta.Failed, "the cloud's"),
         ("{}", 401, pouta.AuthenticationError, "User 'of-variables' and this password"),
-        ("pouta.csc.fi:5001/v3", None, pouta.ConfigurationError, "is not an address"),
+        ("pouta.csc.fi:5001/v3", None, pouta.ConfigurationError, "not a plain address"),
+        ("canary", None, pouta.ConfigurationError, "not a plain address"),  # in the wrong variable
+        ("https://[::1/v3", None, pouta.ConfigurationError, "not a plain address"),
+        ("https://pouta.csc.fi:canary/v3", None, pouta.ConfigurationError, "not a plain address"),
+        (
+            "https://me:canary@pouta.csc.fi:5001/v3",
+            None,
+            pouta.ConfigurationError,
+            "not a plain address",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_address(keystone, variables, monkeypatch, url, answer, kind, said):
@@ -543,6 +571,34 @@ def test_what_is_wrong_with_the_address(keystone, variables, monkeypatch, url, a
     keystone.next = [(answer,)] * 3
     assert said in refused(kind)
     assert len(keystone.seen) == {None: 0, 401: 2}.get(answer, 1)
+
+
+def test_a_refused_login_is_told_apart_by_a_second_one(keystone, variables):
+    keystone.next = [(401,), (200,), (401,)]
+    said = refused(pouta.AuthenticationError)
+    assert "The password is right, but this user has no project 'project_2001234'" in said
+    assert "Projects of this user: 'project_2001234'" in said
+    assert keystone.seen == [*["POST /v3/auth/tokens"] * 3, "GET /v3/auth/projects"]
+    _, by_password, by_token = (login["auth"] for login in keystone.logins)
+    assert by_password["scope"] == "unscoped"
+    assert by_token["identity"] == {"methods": ["token"], "token": {"id": TOKEN}}
+
+
+def test_a_password_that_is_typed_is_tried_once(keystone, monkeypatch):
+    set_variables(monkeypatch, password_login(keystone) | {"OS_PASSWORD": ""})
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "mistyped")
+    keystone.next = [(401,)]
+    assert "this password were refused" in refused(pouta.AuthenticationError)
+    assert keystone.seen == ["POST /v3/auth/tokens"]
+
+
+def test_a_token_that_has_ended_is_replaced_by_a_login_into_the_project(keystone, variables):
+    conn = pouta.connect()
+    keystone.next = [(401,)]
+    assert conn.session.get(f"{keystone.url}/things").status_code == 200
+    assert keystone.logins[-1]["auth"]["scope"] == {"project": {"id": "1234"}}
+    assert keystone.logins[-1]["auth"]["identity"]["methods"] == ["password"]
 
 
 # What is repeated

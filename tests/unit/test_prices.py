@@ -159,7 +159,7 @@ def test_the_order_of_the_periods_does_not_matter(own):
         (OWN, "- 1", "the file should be a table"),
         (OWN, "", "the file should be a table"),
         (OWN, "a: [", "cannot be read"),
-        ("2027-01-02", "2027-13-02", "cannot be read"),
+        ("2027-01-02", "2027-13-02", "a date or a number"),
         (OWN, "a: !!python/object:os.system x", "cannot be read"),
     ],
 )
