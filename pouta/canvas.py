@@ -28,7 +28,7 @@ class Picture:
         return self.svg
 
     def __repr__(self) -> str:
-        return f"Picture({len(self.svg)} characters of SVG; .save('project.svg') writes it)"
+        return f"Picture({len(self.svg)} characters of SVG; .save('picture.svg') writes it)"
 
 
 @dataclass

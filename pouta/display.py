@@ -158,9 +158,9 @@ def text(value: object) -> str:
 
 def _sides(cells: Sequence[Sequence[str]]) -> list[str]:
     """On which side the words of each column are: numbers are on the right."""
-    columns = zip(*cells, strict=True)
-    return ["right" if all(map(_is_number, column)) else "left" for column in columns]
+    known = ([cell for cell in column if cell != "-"] for column in zip(*cells, strict=True))
+    return ["right" if column and all(map(_is_number, column)) else "left" for column in known]
 
 
 def _is_number(cell: str) -> bool:
-    return cell == "-" or cell.replace(".", "", 1).replace("-", "", 1).isdigit()
+    return cell.replace(".", "", 1).replace("-", "", 1).isdigit()

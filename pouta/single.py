@@ -31,9 +31,10 @@ class _Sheet:
 
 def _flavor(server: Server) -> str | None:
     flavor = server.flavor or {}
-    if name := flavor.get("original_name"):
-        return f"{name}: {flavor['vcpus']} vCPUs, {round(flavor['ram'] / 1024, 1):g} GiB"
-    return None
+    name = flavor.get("original_name")
+    if not flavor.get("ram"):
+        return name
+    return f"{name}: {flavor['vcpus']} vCPUs, {round(flavor['ram'] / 1024, 1):g} GiB"
 
 
 ANY: Columns = {"name": "name", "status": "status"}

@@ -55,6 +55,11 @@ def test_a_name_cannot_break_out_of_its_row_or_of_html():
 
 def test_what_is_not_known_is_a_dash():
     assert str(table(volume(None, None))).splitlines()[1].split() == ["-", "-", "-"]
+    assert str(table(volume("a", None), volume("data", 100))).splitlines() == [
+        "name  GiB  in",
+        "a       -  -",
+        "data  100  -",
+    ]
 
 
 def test_it_can_be_copied_and_pickled():
