@@ -143,15 +143,17 @@ def temporary(conn: Connection, *, timeout: float = REMOVE_WITHIN) -> Iterator[s
 
 def _clean_up_after(error: BaseException, conn: Connection, tag: str, timeout: float) -> None:
     """Clean up, and tell it on the exception that ended the block: that is the one to see."""
+    removed: Sequence[Tagged] = ()
+    left: Sequence[Leftover] = ()
     try:
-        removed = cleanup(conn, tag=tag, timeout=timeout)
-    except PoutaError as incomplete:
-        left = [*getattr(error, "leftovers", ()), *incomplete.leftovers]
-        error.leftovers = left  # type: ignore[attr-defined]  # any exception may carry them
-        error.add_note(f"pouta: {incomplete}")
-    else:
-        if removed:
+        if removed := cleanup(conn, tag=tag, timeout=timeout):
             error.add_note(f"pouta: all that was tagged '{tag}' is removed.")
+    except PoutaError as incomplete:
+        removed, left = incomplete.resource or (), incomplete.leftovers
+        error.add_note(f"pouta: {incomplete}")
+    known = {thing.id for thing in removed} | {thing.id for thing in left}
+    before = [thing for thing in getattr(error, "leftovers", ()) if thing.id not in known]
+    error.leftovers = [*before, *left]  # type: ignore[attr-defined]  # any exception may carry them
 
 
 def _check(tag: str) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pouta import concurrently, waiting
 from pouta.errors import (
+    Failed,
     Leftover,
     PoutaError,
     TimedOut,
@@ -57,8 +58,8 @@ class Made:
     """What one call has made so far.
 
     Used as a block. When the block fails, all that it made is removed, last first; what could not
-    be removed is listed in the exception's `leftovers`. A TimedOut removes nothing: the cloud may
-    be a moment away from done.
+    be removed is listed in the exception's `leftovers`. A TimedOut removes nothing, for the cloud
+    may be a moment away from done, and lists all.
     """
 
     def __init__(self, conn: Connection, *, tags: Sequence[str] = ()) -> None:
@@ -106,13 +107,22 @@ class Made:
 
     def undo(self) -> list[Leftover]:
         """Remove all that was made, last first, and return what stays behind."""
+        return self._last_first(lambda kind, things: remove(self.conn, kind, things))
+
+    def left(self) -> list[Leftover]:
+        """What was made, last first, as what stays behind."""
+        return self._last_first(lambda kind, things: [_leftover(kind, t, "") for t in things])
+
+    def _last_first(
+        self, leave: Callable[[Kind[Any], Sequence[Any]], list[Leftover]]
+    ) -> list[Leftover]:
         left: list[Leftover] = []
         for creation in reversed(self.creations):
             try:
                 if creation.asked > 1 or not creation.things:
                     creation.things = [*self._whatever_it_made(creation)]
-                left += remove(self.conn, creation.kind, creation.things)
-            except Exception as error:  # noqa: BLE001 - the others must still be removed
+                left += leave(creation.kind, creation.things)
+            except Exception as error:  # noqa: BLE001 - the others have an outcome of their own
                 why = what_the_cloud_said(error)
                 left += [_leftover(creation.kind, thing, why) for thing in creation.things] or [
                     Leftover(creation.kind.noun, "of unknown ID", creation.name, why)
@@ -128,10 +138,17 @@ class Made:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None:
+        if error is not None:
+            return self._give_up(error)
+        try:
             self._remove_duplicates()
-        elif not isinstance(error, TimedOut):
-            _tell(error, self.undo(), bool(self.creations))
+        except BaseException as twice:
+            self._give_up(twice)
+            raise
+
+    def _give_up(self, error: BaseException) -> None:
+        left = self.left() if isinstance(error, TimedOut) else self.undo()
+        _tell(error, left, bool(self.creations))
 
     def _whatever_it_made(self, creation: Creation) -> Sequence[Any]:
         """For a create that was interrupted, or asked for again: what the cloud has of it."""
@@ -143,7 +160,9 @@ class Made:
             if creation.asked > 1 and len(creation.things) == 1:
                 ours = id_of(creation.things[0])
                 twins = creation.kind.marked(self.conn, creation.mark)
-                remove(self.conn, creation.kind, [twin for twin in twins if id_of(twin) != ours])
+                spare = [twin for twin in twins if id_of(twin) != ours]
+                if left := remove(self.conn, creation.kind, spare):
+                    raise Failed(f"{creation.what} was made twice: {left[0].reason}")
 
 
 def once(what: str, ask: Callable[[], R], find: Callable[[], Sequence[R]]) -> Sequence[R]:

@@ -191,7 +191,7 @@ def _launch(
         servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout)
         up = _judge(made, servers, ips, disks, all_or_nothing)
         _attach(made, up, disks, wish.timeout)
-    return states.now(conn, servers) if any(disks.values()) else servers
+        return states.now(conn, servers) if any(disks.values()) else servers
 
 
 def _rehearse(conn: Connection, names: Sequence[str], wish: Wish) -> Plan:
