@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
 IMAGE, FLAVOR = "Ubuntu-24.04", "standard.tiny"
-NO_HOST = 0.1  # the share of launches that the cloud itself cannot serve
+NO_HOST, NO_HOST_FLAVOR = 0.1, "no-host"  # the share of launches that the cloud cannot serve
 TIMEOUT = 120.0  # seconds, of each wait
 HUNG = 600.0  # seconds; what takes longer will not end
 MENU = {
@@ -167,7 +167,7 @@ def plainly(proxy: Proxy, auth: dict[str, str]) -> Connection:
 def trial(number: int, member: Connection, proxy: Proxy, *, seed: int, ours: bool) -> Outcome:
     """One launch in a storm of its own, and what the project holds when the cloud is at rest."""
     random = Random(f"{seed}-{number}")
-    flavor = "impossible" if random.random() < NO_HOST else FLAVOR
+    flavor = NO_HOST_FLAVOR if random.random() < NO_HOST else FLAVOR
     weather = Weather(random)
     before = ground.holdings(member)
     auth = member.config.config["auth"]
@@ -279,20 +279,20 @@ def campaign(
     tell: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Sequence[Outcome]:
     """All the launches, by several processes with a project each; the cloud runs already."""
-    with impossible_flavor(folder):
+    with flavor_without_host(folder):
         one = partial(trial, seed=seed, ours=ours)
         return ground.in_projects(folder, one, numbers, workers=workers, tell=tell)
 
 
 @contextmanager
-def impossible_flavor(folder: Path) -> Iterator[None]:
+def flavor_without_host(folder: Path) -> Iterator[None]:
     """A flavor that no host can serve."""
     from pouta.practice import control
     from pouta.practice.folder import Folder
 
     compute = control.connect(Folder(folder), "practice-admin").compute
-    flavor = compute.find_flavor("impossible") or compute.create_flavor(
-        name="impossible", ram=512, vcpus=1, disk=80
+    flavor = compute.find_flavor(NO_HOST_FLAVOR) or compute.create_flavor(
+        name=NO_HOST_FLAVOR, ram=512, vcpus=1, disk=80
     )
     compute.create_flavor_extra_specs(flavor, {"trait:HW_CPU_X86_AMD_SEV": "required"})
     try:
