@@ -134,7 +134,9 @@ def _is_plumbing(thing: Any) -> bool:
 
 def _is_quiet(now: Holdings) -> bool:
     return all(states.is_idle(server) for server in now[SERVER.noun].values()) and all(
-        settled(volume) and volume.status != "deleting" for volume in now[VOLUME.noun].values()
+        # A server that found no host keeps its volumes reserved until it is deleted.
+        volume.status == "reserved" or (settled(volume) and volume.status != "deleting")
+        for volume in now[VOLUME.noun].values()
     )
 
 
