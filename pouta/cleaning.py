@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pouta import progress, volumes
@@ -189,9 +188,6 @@ def _remove(
         held = _held(conn, things, gone)
         free = [volume for volume in things if volume.id not in held]
         return [*held.values(), *remove(conn, kind, free, timeout=timeout)]
-    if kind is ROUTER:
-        delete = partial(_delete_router, conn)
-        return remove(conn, kind, things, timeout=min(timeout, LET_GO_WITHIN), delete=delete)
     limit = min(timeout, LET_GO_WITHIN) if kind.service == "network" else timeout
     return remove(conn, kind, things, timeout=limit)
 
@@ -209,11 +205,3 @@ def _held(conn: Connection, disks: Sequence[Volume], gone: AbstractSet[str]) -> 
         if reason:
             held[disk.id] = Leftover(VOLUME.noun, disk.id, disk.name or "", reason)
     return held
-
-
-def _delete_router(conn: Connection, id: str) -> None:
-    """A router goes once it is unplugged from its networks."""
-    ports = [port for port in PORT.list(conn, device_id=id) if "interface" in port.device_owner]
-    for subnet in {address["subnet_id"] for port in ports for address in port.fixed_ips}:
-        conn.network.remove_interface_from_router(id, subnet)
-    ROUTER.delete(conn, id)

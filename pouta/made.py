@@ -176,8 +176,8 @@ def once(what: str, ask: Callable[[], R], find: Callable[[], Sequence[R]]) -> Se
             return [ask()]
         except Exception as error:
             if not is_passing(error):
-                if tries_left < TRIES - 1 and (found := find()):
-                    return found  # refused the second time because the first came through late
+                if found := find():
+                    return found  # refused because it came through before, and nobody was told
                 raise
             if found := _look_for(what, find, max(LOOK_FOR, retry_after(error))):
                 return found
@@ -209,14 +209,13 @@ def remove(
     things: Iterable[R],
     *,
     timeout: float = REMOVE_WITHIN,
-    delete: Callable[[str], None] | None = None,
 ) -> list[Leftover]:
     """Delete things of one kind, all at once, see that they are gone, and return what is not.
 
     What is busy (a volume whose server is only just gone) is asked for again until `timeout`
-    seconds have passed. `delete` replaces the kind's own way to delete one by its ID.
+    seconds have passed.
     """
-    removal = _Removal(conn, kind, things, delete or (lambda id: kind.delete(conn, id)))
+    removal = _Removal(conn, kind, things)
     removal.ask()
     if removal.unfinished:
         what = f"{kind.noun}{'s' if len(removal.things) > 1 else ''} deleted"
@@ -230,16 +229,9 @@ def remove(
 class _Removal:
     """Things on their way out: `things` is what is not known to be gone."""
 
-    def __init__(
-        self,
-        conn: Connection,
-        kind: Kind[Any],
-        things: Iterable[Any],
-        delete: Callable[[str], None],
-    ) -> None:
+    def __init__(self, conn: Connection, kind: Kind[Any], things: Iterable[Any]) -> None:
         self.conn = conn
         self.kind = kind
-        self.delete = delete
         self.things = {id_of(thing): thing for thing in things}
         self.to_ask = [*self.things]
         self.refusals: dict[str, str] = {}
@@ -264,7 +256,7 @@ class _Removal:
 
     def _try(self, id: str) -> Exception | None:
         try:
-            self.delete(id)
+            self.kind.delete(self.conn, id)
         except Exception as error:  # noqa: BLE001 - each thing has its own outcome
             return error
         return None

@@ -78,7 +78,9 @@ def trial(
         "floating_ip": True,
         "tags": [f"kill-{number}"],
     }
-    at, after = random.randint(4, REQUESTS), random.uniform(0, 0.3)
+    # Rather late than early, when nothing is made yet.
+    at = max(random.randint(4, REQUESTS), random.randint(4, REQUESTS))
+    after = random.uniform(0, 0.3)
     before = ground.holdings(member)
     client = start(wish, proxy, member.config.config["auth"])
 
