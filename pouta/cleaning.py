@@ -27,6 +27,7 @@ from pouta.kinds import (
     VOLUME,
     Kind,
     id_of,
+    in_order,
     name_of,
 )
 from pouta.made import remove
@@ -50,19 +51,12 @@ class _Images(Kind["Image"]):
 
 
 IMAGES = _Images("image", "image", "image")
-# Each before what it holds on to.
-ORDER: Sequence[Kind[Any]] = (
-    STACK,
-    SERVER,
-    FLOATING_IP,
-    PORT,
-    IMAGES,
-    SNAPSHOT,
-    VOLUME,
-    SECURITY_GROUP,
-    ROUTER,
-    SUBNET,
-    NETWORK,
+KINDS: Sequence[Kind[Any]] = sorted(
+    [
+        *(STACK, SERVER, FLOATING_IP, PORT, IMAGES, SNAPSHOT, VOLUME),
+        *(SECURITY_GROUP, ROUTER, SUBNET, NETWORK),
+    ],
+    key=in_order,
 )
 
 
@@ -106,7 +100,7 @@ def cleanup(
     progress.say(f"Removing what is tagged '{tag}':\n{table}")
     left: list[Leftover] = []
     gone: set[str] = set()
-    for kind in ORDER:
+    for kind in KINDS:
         stays = _remove(conn, kind, found[kind], gone, timeout)
         left += stays
         gone |= {*map(id_of, found[kind])} - {leftover.id for leftover in stays}
@@ -172,7 +166,7 @@ def _carrying(conn: Connection, tag: str) -> dict[Kind[Any], Sequence[Any]]:
         mine = {owner: conn.current_project_id} if owner else {}
         return [thing for thing in kind.list(conn, **mine) if tag in kind.tags(thing)]
 
-    return dict(zip(ORDER, each(of, ORDER), strict=True))
+    return dict(zip(KINDS, each(of, KINDS), strict=True))
 
 
 def _table(rows: Iterable[Tagged]) -> Table[Tagged]:

@@ -75,8 +75,8 @@ def attach(
     with Made(conn) as made:
         ip = connect(made, port, wanted, move=move)
         wait_until_shown(conn, found, ip, timeout=timeout)
-    known_hosts.tell(ip.floating_ip_address)
-    return FLOATING_IP.get(conn, ip.id)
+        known_hosts.tell(ip.floating_ip_address)
+        return FLOATING_IP.get(conn, ip.id)
 
 
 @chore("release floating IP {address}")

@@ -127,6 +127,18 @@ class _Routers(Kind["Router"]):
         super().delete(conn, id)
 
 
+# Each before what it holds on to.
+ORDER = (
+    *("stack", "server", "floating IP", "port", "image", "volume snapshot", "volume"),
+    *("security group", "router", "subnet", "network"),
+)
+
+
+def in_order(kind: Kind[Any]) -> int:
+    """The place of a kind when things are removed; what nothing holds on to comes last."""
+    return ORDER.index(kind.noun) if kind.noun in ORDER else len(ORDER)
+
+
 def id_of(thing: Any) -> str:
     return str(thing.id)
 

@@ -27,7 +27,7 @@ from pouta.errors import (
     status_of,
     what_the_cloud_said,
 )
-from pouta.kinds import Kind, id_of, name_of
+from pouta.kinds import Kind, id_of, in_order, name_of
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -57,8 +57,8 @@ class Creation:
 class Made:
     """What one call has made so far.
 
-    Used as a block. When the block fails, all that it made is removed, last first; what could not
-    be removed is listed in the exception's `leftovers`. A TimedOut removes nothing, for the cloud
+    Used as a block. When the block fails, all that it made is removed; what could not be removed is
+    listed in the exception's `leftovers`. A TimedOut removes nothing, for the cloud
     may be a moment away from done, and lists all.
     """
 
@@ -106,27 +106,33 @@ class Made:
         return thing is not None and id_of(thing) in ours
 
     def undo(self) -> list[Leftover]:
-        """Remove all that was made, last first, and return what stays behind."""
-        return self._last_first(lambda kind, things: remove(self.conn, kind, things))
+        """Remove all that was made, and return what stays behind."""
+        return self._each_kind(lambda kind, things: remove(self.conn, kind, things))
 
     def left(self) -> list[Leftover]:
-        """What was made, last first, as what stays behind."""
-        return self._last_first(lambda kind, things: [_leftover(kind, t, "") for t in things])
+        """All that was made, as what stays behind."""
+        return self._each_kind(lambda kind, things: [_leftover(kind, t, "") for t in things])
 
-    def _last_first(
+    def _each_kind(
         self, leave: Callable[[Kind[Any], Sequence[Any]], list[Leftover]]
     ) -> list[Leftover]:
+        """What `leave` says stays behind, each kind before what it holds on to."""
         left: list[Leftover] = []
-        for creation in reversed(self.creations):
+        made: dict[Kind[Any], list[Any]] = {}
+        for creation in sorted(self.creations, key=lambda made: in_order(made.kind)):
             try:
                 if creation.asked > 1 or not creation.things:
                     creation.things = [*self._whatever_it_made(creation)]
-                left += leave(creation.kind, creation.things)
-            except Exception as error:  # noqa: BLE001 - the others have an outcome of their own
-                why = what_the_cloud_said(error)
-                left += [_leftover(creation.kind, thing, why) for thing in creation.things] or [
-                    Leftover(creation.kind.noun, "of unknown ID", creation.name, why)
-                ]
+            except Exception as error:  # noqa: BLE001 - the others must still be removed
+                if not creation.things:
+                    why = what_the_cloud_said(error)
+                    left.append(Leftover(creation.kind.noun, "of unknown ID", creation.name, why))
+            made.setdefault(creation.kind, []).extend(creation.things)
+        for kind, things in made.items():
+            try:
+                left += leave(kind, things)
+            except Exception as error:  # noqa: BLE001 - the others must still be removed
+                left += [_leftover(kind, thing, what_the_cloud_said(error)) for thing in things]
         return left
 
     def __enter__(self) -> Made:

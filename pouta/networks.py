@@ -115,7 +115,7 @@ def ensure_default(
             router = made.create(ROUTER, name=name, **gateway)
             for subnet in subnets:
                 _plug_in(conn, router, subnet)
-    return NETWORK.get(conn, network.id)
+        return NETWORK.get(conn, network.id)
 
 
 def _has_router(conn: Connection, network: Network) -> bool:
