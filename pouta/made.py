@@ -41,11 +41,15 @@ REMOVE_WITHIN = 300.0  # seconds
 
 @dataclass
 class Creation:
-    """One create: noted before it is asked for, so that it can be found whatever happens."""
+    """One create: noted before it is asked for, so that it can be found whatever happens.
+
+    `things` are those of it that are known; none until all `count` are.
+    """
 
     kind: Kind[Any]
     mark: str
     name: str
+    count: int = 1
     things: list[Any] = field(default_factory=list)
     asked: int = 0
 
@@ -82,7 +86,7 @@ class Made:
 
     def _create(self, kind: Kind[R], attributes: dict[str, Any], count: int) -> Sequence[R]:
         mark = f"{self.call}-{next(self._numbers)}"
-        creation = Creation(kind, mark, attributes.get("name") or "")
+        creation = Creation(kind, mark, attributes.get("name") or "", count)
         attributes = kind.noted(attributes, mark, self.tags)
 
         def ask() -> R:
@@ -91,14 +95,19 @@ class Made:
 
         self.creations.append(creation)
         try:
-            creation.things = [*once(creation.what, ask, lambda: kind.marked(self.conn, mark))]
+            things = once(creation.what, ask, lambda: kind.marked(self.conn, mark))
         except Exception as error:
             if creation.asked == 1 and not is_passing(error):
                 self.creations.remove(creation)  # refused at once: nothing was made
             raise
         if count > 1:
-            creation.things = [*kind.marked(self.conn, mark)]
-        return creation.things
+            things = self._whatever_it_made(creation)
+        # One that was asked for twice may be there twice.
+        chosen = [*{name_of(thing): thing for thing in things}.values()][:count]
+        if len(chosen) < count:
+            raise Failed(f"Of {count} {kind.noun}s '{creation.name}' there are {len(chosen)}.")
+        creation.things = chosen
+        return chosen
 
     def __contains__(self, thing: Any) -> bool:
         """Whether this call made it."""
@@ -157,16 +166,17 @@ class Made:
         _tell(error, left, bool(self.creations))
 
     def _whatever_it_made(self, creation: Creation) -> Sequence[Any]:
-        """For a create that was interrupted, or asked for again: what the cloud has of it."""
-        return _look_for(creation.what, lambda: creation.kind.marked(self.conn, creation.mark))
+        """What the cloud has of a create that was interrupted, asked for again, or of many."""
+        kind, mark = creation.kind, creation.mark
+        return _look_for(creation.what, lambda: kind.marked(self.conn, mark), count=creation.count)
 
     def _remove_duplicates(self) -> None:
         """A create that was asked for again may have been on its way all along."""
         for creation in self.creations:
-            if creation.asked > 1 and len(creation.things) == 1:
-                ours = id_of(creation.things[0])
+            if creation.asked > 1:
+                ours = {*map(id_of, creation.things)}
                 twins = creation.kind.marked(self.conn, creation.mark)
-                spare = [twin for twin in twins if id_of(twin) != ours]
+                spare = [twin for twin in twins if id_of(twin) not in ours]
                 if left := remove(self.conn, creation.kind, spare):
                     raise Failed(f"{creation.what} was made twice: {left[0].reason}")
 
@@ -192,17 +202,19 @@ def once(what: str, ask: Callable[[], R], find: Callable[[], Sequence[R]]) -> Se
     raise AssertionError("the last try returns or raises")
 
 
-def _look_for(what: str, find: Callable[[], Sequence[R]], seconds: float = LOOK_FOR) -> Sequence[R]:
-    """What a request with a lost answer made, or nothing once `seconds` have passed."""
+def _look_for(
+    what: str, find: Callable[[], Sequence[R]], seconds: float = LOOK_FOR, *, count: int = 1
+) -> Sequence[R]:
+    """The `count` things that a request made, or what there is of them after `seconds`."""
     found: Sequence[R] = ()
 
     def look() -> Sequence[bool]:
         nonlocal found
         found = find()
-        return [bool(found)]
+        return [len(found) >= count]
 
     try:
-        waiting.until(f"{what}: whether it was made", look, bool, timeout=seconds)
+        waiting.until(f"{what} in the making", look, bool, timeout=seconds, pace=waiting.BY_NOW)
     except TimedOut as nothing_seen:
         if nothing_seen.__cause__:  # nobody answered, so nobody knows
             raise nothing_seen.__cause__ from None

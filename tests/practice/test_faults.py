@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 import pouta
 from pouta import networks
 from pouta.kinds import ROUTER
-from tests.campaigns import faults, ground
+from tests.campaigns import faults, ground, kills
 from tests.campaigns.faults import IMAGE
 from tests.campaigns.ground import new
 from tests.proxy import CUT, GATEWAY, LATE, LOSE, Fault, Proxy, Request, refuse
@@ -115,6 +117,15 @@ def test_launches_in_storms(practice_cloud):
     assert {outcome.ended == "returned" for outcome in outcomes} == {True, False}
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_clients_that_are_ended_in_the_middle(practice_cloud, end):
+    trial = partial(kills.trial, seed=20, end=end)
+    outcomes = ground.in_projects(practice_cloud.directory, trial, range(1, 7))
+    assert [str(outcome) for outcome in outcomes if outcome.wrong] == []
+    assert any("ended by" in outcome.ended for outcome in outcomes)
+
+
 # One by one
 
 
@@ -203,6 +214,24 @@ def test_what_cannot_be_removed_is_listed(proxy, conn, practice_conn, before):
     assert {(leftover.kind, leftover.id) for leftover in caught.value.leftovers} == {
         (kind, id) for kind, ids in there.items() for id in ids if kind != "port"
     }
+
+
+def test_ctrl_c_before_all_of_a_fleet_is_known(proxy, conn, practice_conn, before):
+    def press() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def strike(request: Request) -> None:
+        asked = any(posts("/servers")(seen) for seen in proxy.seen)
+        if asked and "/servers/detail" in request.path and not pressed:
+            pressed.append(True)
+            press()
+
+    pressed: list[bool] = []
+    proxy.fault = strike
+    with pytest.raises(KeyboardInterrupt) as caught:
+        pouta.servers.launch_many(conn, "node", 3, **WANTED)
+    assert caught.value.__notes__ == ["pouta: what was made is removed."]
+    assert left_behind(practice_conn, before) == NOTHING
 
 
 # Who one is
