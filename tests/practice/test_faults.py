@@ -308,9 +308,15 @@ def test_a_volume_that_goes_to_error(proxy, conn, practice_conn, practice_cloud,
     assert left_behind(practice_conn, before) == NOTHING
 
 
-@pytest.mark.parametrize("service", ["nova", "cinder", "neutron"])
 @pytest.mark.parametrize(
-    "moment", ["/servers", "/volumes", "/floatingips", "/os-volume_attachments"]
+    ("service", "moment"),
+    [
+        ("nova", "/servers"),
+        ("nova", "/os-volume_attachments"),
+        ("cinder", "/volumes"),
+        ("cinder", "/os-volume_attachments"),
+        ("neutron", "/floatingips"),
+    ],
 )
 def test_a_service_that_is_killed_and_comes_back(
     proxy, conn, practice_conn, practice_cloud, before, service, moment
