@@ -120,11 +120,13 @@ class Proxy:
         return pouta.connect(auth=through, region_name="regionOne", **options)
 
     def deliver(self) -> None:
-        """Wait until the cloud has done all that reaches it late."""
+        """Wait until the cloud has done all that it was asked, also by clients that are gone."""
         self._run(self._delivered())
 
     async def _delivered(self) -> None:
         await asyncio.gather(*self._on_the_way)
+        while any(not request.ended for request in self.seen):
+            await asyncio.sleep(0.05)
 
     def _run(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -155,11 +157,14 @@ class Proxy:
         async def handle(asked: web.BaseRequest) -> web.StreamResponse:
             request = Request(service, asked.method, asked.path_qs, time.monotonic())
             self.seen.append(request)
-            request.fault = fault = self.fault(request)
-            await self._travel(asked)
-            answer = await self._answer(asked, port, fault or Fault())
-            request.status, request.ended = answer.status, time.monotonic()
-            return answer
+            try:
+                request.fault = fault = self.fault(request)
+                await self._travel(asked)
+                answer = await self._answer(asked, port, fault or Fault())
+                request.status = answer.status
+                return answer
+            finally:
+                request.ended = time.monotonic()
 
         return handle
 

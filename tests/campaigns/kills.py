@@ -126,9 +126,10 @@ def completed(
     wish: dict[str, Any],
     code: int,
 ) -> None:
-    """The same call again, at once; then a clean-up."""
+    """The same call again, as soon as the cloud is done with what it was asked; then a clean-up."""
     import pouta
 
+    proxy.deliver()
     outcome.left = counted(ground.new(before, ground.holdings(member)))
     conn = proxy.connect(member.config.config["auth"])
     again = dict(wish)
