@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import requests
 from keystoneauth1 import session
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
@@ -12,6 +13,7 @@ from urllib3.util.retry import Retry
 CONNECT_TIMEOUT = 10.0  # seconds
 ANSWER_TIMEOUT = 60.0  # seconds
 LONGEST_RETRY_AFTER = 60.0  # seconds
+READS = 2  # more times that an answer is asked for when it is lost
 POOL = 16
 
 
@@ -51,13 +53,26 @@ def _was_tried_long(error: Exception | None) -> bool:
 
 
 class Adapter(session.TCPKeepAliveAdapter):
-    """Gives up on an address that does not take the connection well before the answer is due."""
+    """Gives up on an address that does not take the connection well before the answer is due.
 
-    def send(self, *args: Any, **kwargs: Any) -> Any:
+    Asks again for what is safe to repeat when the answer breaks off in the middle.
+    """
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
         timeout = kwargs.get("timeout")
         if isinstance(timeout, int | float):
             kwargs["timeout"] = (min(CONNECT_TIMEOUT, timeout), timeout)
-        return super().send(*args, **kwargs)
+        again = READS if request.method in SafeRetry.DEFAULT_ALLOWED_METHODS else 0
+        while True:
+            answer = super().send(request, *args, **kwargs)
+            try:
+                if not kwargs.get("stream"):
+                    _ = answer.content  # urllib3 thinks it done once the head is there
+                return answer
+            except requests.exceptions.ChunkedEncodingError:
+                if not again:
+                    raise
+                again -= 1
 
 
 class Session(session.Session):
@@ -68,7 +83,7 @@ class Session(session.Session):
         super().__init__(auth, **kwargs)
         retry = SafeRetry(
             connect=3,
-            read=2,
+            read=READS,
             status=3,
             other=0,  # TLS: a certificate does not get better
             backoff_factor=0.3,

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pouta import progress, volumes
@@ -28,6 +27,7 @@ from pouta.kinds import (
     VOLUME,
     Kind,
     id_of,
+    in_order,
     name_of,
 )
 from pouta.made import remove
@@ -51,19 +51,12 @@ class _Images(Kind["Image"]):
 
 
 IMAGES = _Images("image", "image", "image")
-# Each before what it holds on to.
-ORDER: Sequence[Kind[Any]] = (
-    STACK,
-    SERVER,
-    FLOATING_IP,
-    PORT,
-    IMAGES,
-    SNAPSHOT,
-    VOLUME,
-    SECURITY_GROUP,
-    ROUTER,
-    SUBNET,
-    NETWORK,
+KINDS: Sequence[Kind[Any]] = sorted(
+    [
+        *(STACK, SERVER, FLOATING_IP, PORT, IMAGES, SNAPSHOT, VOLUME),
+        *(SECURITY_GROUP, ROUTER, SUBNET, NETWORK),
+    ],
+    key=in_order,
 )
 
 
@@ -107,7 +100,7 @@ def cleanup(
     progress.say(f"Removing what is tagged '{tag}':\n{table}")
     left: list[Leftover] = []
     gone: set[str] = set()
-    for kind in ORDER:
+    for kind in KINDS:
         stays = _remove(conn, kind, found[kind], gone, timeout)
         left += stays
         gone |= {*map(id_of, found[kind])} - {leftover.id for leftover in stays}
@@ -143,15 +136,17 @@ def temporary(conn: Connection, *, timeout: float = REMOVE_WITHIN) -> Iterator[s
 
 def _clean_up_after(error: BaseException, conn: Connection, tag: str, timeout: float) -> None:
     """Clean up, and tell it on the exception that ended the block: that is the one to see."""
+    removed: Sequence[Tagged] = ()
+    left: Sequence[Leftover] = ()
     try:
-        removed = cleanup(conn, tag=tag, timeout=timeout)
-    except PoutaError as incomplete:
-        left = [*getattr(error, "leftovers", ()), *incomplete.leftovers]
-        error.leftovers = left  # type: ignore[attr-defined]  # any exception may carry them
-        error.add_note(f"pouta: {incomplete}")
-    else:
-        if removed:
+        if removed := cleanup(conn, tag=tag, timeout=timeout):
             error.add_note(f"pouta: all that was tagged '{tag}' is removed.")
+    except PoutaError as incomplete:
+        removed, left = incomplete.resource or (), incomplete.leftovers
+        error.add_note(f"pouta: {incomplete}")
+    known = {thing.id for thing in removed} | {thing.id for thing in left}
+    before = [thing for thing in getattr(error, "leftovers", ()) if thing.id not in known]
+    error.leftovers = [*before, *left]  # type: ignore[attr-defined]  # any exception may carry them
 
 
 def _check(tag: str) -> None:
@@ -171,7 +166,7 @@ def _carrying(conn: Connection, tag: str) -> dict[Kind[Any], Sequence[Any]]:
         mine = {owner: conn.current_project_id} if owner else {}
         return [thing for thing in kind.list(conn, **mine) if tag in kind.tags(thing)]
 
-    return dict(zip(ORDER, each(of, ORDER), strict=True))
+    return dict(zip(KINDS, each(of, KINDS), strict=True))
 
 
 def _table(rows: Iterable[Tagged]) -> Table[Tagged]:
@@ -187,9 +182,6 @@ def _remove(
         held = _held(conn, things, gone)
         free = [volume for volume in things if volume.id not in held]
         return [*held.values(), *remove(conn, kind, free, timeout=timeout)]
-    if kind is ROUTER:
-        delete = partial(_delete_router, conn)
-        return remove(conn, kind, things, timeout=min(timeout, LET_GO_WITHIN), delete=delete)
     limit = min(timeout, LET_GO_WITHIN) if kind.service == "network" else timeout
     return remove(conn, kind, things, timeout=limit)
 
@@ -207,11 +199,3 @@ def _held(conn: Connection, disks: Sequence[Volume], gone: AbstractSet[str]) -> 
         if reason:
             held[disk.id] = Leftover(VOLUME.noun, disk.id, disk.name or "", reason)
     return held
-
-
-def _delete_router(conn: Connection, id: str) -> None:
-    """A router goes once it is unplugged from its networks."""
-    ports = [port for port in PORT.list(conn, device_id=id) if "interface" in port.device_owner]
-    for subnet in {address["subnet_id"] for port in ports for address in port.fixed_ips}:
-        conn.network.remove_interface_from_router(id, subnet)
-    ROUTER.delete(conn, id)

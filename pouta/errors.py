@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Leftover:
-    """A thing that a failed chore made and could not remove again."""
+    """A thing that a failed chore made and that is still there."""
 
     kind: str
     id: str
@@ -45,7 +45,7 @@ class PoutaError(Exception):
     """What pouta raises: a sentence, and a hint that says what to do next.
 
     `resource` is the thing it is about, where there is one. `leftovers` lists what the failed
-    chore made and could not remove.
+    chore made and could not remove, or after a TimedOut did not.
     """
 
     def __init__(self, message: str, *, hint: str = "", resource: Any = None) -> None:
@@ -101,7 +101,10 @@ class Failed(PoutaError):
 
 
 class TimedOut(PoutaError):
-    """We stopped waiting. Nothing was undone; `resource` is what was waited for, as last seen."""
+    """We stopped waiting. Nothing was undone; `resource` is what was waited for, as last seen.
+
+    `leftovers` lists all that the chore had made by then.
+    """
 
 
 class Unreachable(PoutaError):
@@ -169,10 +172,10 @@ def is_passing(error: BaseException) -> bool:
     """Whether the same request may well succeed a little later: no answer, 429, 5xx."""
     from keystoneauth1 import exceptions as keystone
 
-    status = status_of(error)
-    return isinstance(error, keystone.ConnectFailure | keystone.ConnectTimeout) or (
-        status is not None and (status == 429 or status >= 500)
-    )
+    if isinstance(error, keystone.ConnectionError):  # an answer that is cut short is one, too
+        return not isinstance(error, keystone.SSLError)
+    status = status_of(error) or 0
+    return status == 429 or status >= 500
 
 
 def is_busy(error: BaseException) -> bool:

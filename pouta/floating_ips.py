@@ -37,7 +37,7 @@ def list(conn: Connection) -> Table[FloatingIP]:
         "address": "floating_ip_address",
         "status": "status",
         "private address": "fixed_ip_address",
-        "server": lambda ip: names.get(_device(ip), _device(ip)) or None,
+        "server": lambda ip: names.get(leads_to(ip), leads_to(ip)) or None,
         "BU/h": lambda ip: price,
     }
     return Table.of(conn, FLOATING_IP, ips, columns)
@@ -76,8 +76,8 @@ def attach(
     with Made(conn) as made:
         ip = connect(made, port, wanted, move=move)
         wait_until_shown(conn, found, ip, timeout=timeout)
-    known_hosts.tell(ip.floating_ip_address)
-    return FLOATING_IP.get(conn, ip.id)
+        known_hosts.tell(ip.floating_ip_address)
+        return FLOATING_IP.get(conn, ip.id)
 
 
 @chore("release floating IP {address}")
@@ -178,10 +178,11 @@ def addresses(server: Server, kind: str | None = None) -> Sequence[str]:
     ]
 
 
-def _device(ip: FloatingIP) -> str:
+def leads_to(ip: FloatingIP) -> str:
+    """The ID of the server that answers at this address, "" for none."""
     return (ip.port_details or {}).get("device_id") or ""
 
 
 def _leads_to(conn: Connection, ip: FloatingIP) -> str:
-    name = _find.known_as(conn, SERVER, _device(ip))
+    name = _find.known_as(conn, SERVER, leads_to(ip))
     return f"{ip.floating_ip_address} leads to server '{name}'."

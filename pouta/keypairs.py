@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -109,6 +110,7 @@ def private_key_of(public_key: str) -> Path | None:
 
 
 _OWN = "pouta_key"
+_MAKING = threading.Lock()
 
 
 def _folder() -> Path:
@@ -210,14 +212,15 @@ def _is_whole(kind: str, body: str) -> bool:
 def _local_key(name: str) -> str:
     """The public half of `~/.ssh/<name>`, which is made when it is not there."""
     private, public = _folder() / name, _folder() / f"{name}.pub"
-    if public.exists():
-        return _read(public)
-    if private.exists():
-        raise Refused(
-            f"{private} is there without its public half.",
-            hint=f"Make it: ssh-keygen -y -f {private} > {public}",
-        )
-    return _make(private, public)
+    with _MAKING:  # of threads that want it at the same time, one makes it for all
+        if public.exists():
+            return _read(public)
+        if private.exists():
+            raise Refused(
+                f"{private} is there without its public half.",
+                hint=f"Make it: ssh-keygen -y -f {private} > {public}",
+            )
+        return _make(private, public)
 
 
 def _make(private: Path, public: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -113,6 +114,32 @@ class Kind(Generic[R]):
         return getattr(getattr(conn, self.service), name)
 
 
+@dataclass(frozen=True)
+class _Routers(Kind["Router"]):
+    """A router goes once it is unplugged from its networks."""
+
+    def delete(self, conn: Connection, id: str) -> None:
+        from openstack.exceptions import NotFoundException
+
+        ports = [port for port in PORT.list(conn, device_id=id) if "interface" in port.device_owner]
+        for subnet in {address["subnet_id"] for port in ports for address in port.fixed_ips}:
+            with suppress(NotFoundException):  # it was unplugged before, and nobody was told
+                conn.network.remove_interface_from_router(id, subnet)
+        super().delete(conn, id)
+
+
+# Each before what it holds on to.
+ORDER = (
+    *("stack", "server", "floating IP", "port", "image", "volume snapshot", "volume"),
+    *("security group", "router", "subnet", "network"),
+)
+
+
+def in_order(kind: Kind[Any]) -> int:
+    """The place of a kind when things are removed; what nothing holds on to comes last."""
+    return ORDER.index(kind.noun) if kind.noun in ORDER else len(ORDER)
+
+
 def id_of(thing: Any) -> str:
     return str(thing.id)
 
@@ -133,7 +160,7 @@ SNAPSHOT: Kind[Snapshot] = Kind(
 )
 NETWORK: Kind[Network] = Kind("network", "network", "network", note="description")
 SUBNET: Kind[Subnet] = Kind("subnet", "network", "subnet", note="description")
-ROUTER: Kind[Router] = Kind("router", "network", "router", note="description")
+ROUTER: Kind[Router] = _Routers("router", "network", "router", note="description")
 PORT: Kind[Port] = Kind("port", "network", "port", note="description")
 SECURITY_GROUP: Kind[SecurityGroup] = Kind(
     "security group", "network", "security_group", note="description"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pouta import concurrently, waiting
 from pouta.errors import (
+    Failed,
     Leftover,
     PoutaError,
     TimedOut,
@@ -26,7 +27,7 @@ from pouta.errors import (
     status_of,
     what_the_cloud_said,
 )
-from pouta.kinds import Kind, id_of, name_of
+from pouta.kinds import Kind, id_of, in_order, name_of
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -40,11 +41,15 @@ REMOVE_WITHIN = 300.0  # seconds
 
 @dataclass
 class Creation:
-    """One create: noted before it is asked for, so that it can be found whatever happens."""
+    """One create: noted before it is asked for, so that it can be found whatever happens.
+
+    `things` are those of it that are known; none until all `count` are.
+    """
 
     kind: Kind[Any]
     mark: str
     name: str
+    count: int = 1
     things: list[Any] = field(default_factory=list)
     asked: int = 0
 
@@ -56,9 +61,9 @@ class Creation:
 class Made:
     """What one call has made so far.
 
-    Used as a block. When the block fails, all that it made is removed, last first; what could not
-    be removed is listed in the exception's `leftovers`. A TimedOut removes nothing: the cloud may
-    be a moment away from done.
+    Used as a block. When the block fails, all that it made is removed; what could not be removed is
+    listed in the exception's `leftovers`. A TimedOut removes nothing, for the cloud
+    may be a moment away from done, and lists all.
     """
 
     def __init__(self, conn: Connection, *, tags: Sequence[str] = ()) -> None:
@@ -81,7 +86,7 @@ class Made:
 
     def _create(self, kind: Kind[R], attributes: dict[str, Any], count: int) -> Sequence[R]:
         mark = f"{self.call}-{next(self._numbers)}"
-        creation = Creation(kind, mark, attributes.get("name") or "")
+        creation = Creation(kind, mark, attributes.get("name") or "", count)
         attributes = kind.noted(attributes, mark, self.tags)
 
         def ask() -> R:
@@ -90,14 +95,19 @@ class Made:
 
         self.creations.append(creation)
         try:
-            creation.things = [*once(creation.what, ask, lambda: kind.marked(self.conn, mark))]
+            things = once(creation.what, ask, lambda: kind.marked(self.conn, mark))
         except Exception as error:
             if creation.asked == 1 and not is_passing(error):
                 self.creations.remove(creation)  # refused at once: nothing was made
             raise
         if count > 1:
-            creation.things = [*kind.marked(self.conn, mark)]
-        return creation.things
+            things = self._whatever_it_made(creation)
+        # One that was asked for twice may be there twice.
+        chosen = [*{name_of(thing): thing for thing in things}.values()][:count]
+        if len(chosen) < count:
+            raise Failed(f"Of {count} {kind.noun}s '{creation.name}' there are {len(chosen)}.")
+        creation.things = chosen
+        return chosen
 
     def __contains__(self, thing: Any) -> bool:
         """Whether this call made it."""
@@ -105,18 +115,33 @@ class Made:
         return thing is not None and id_of(thing) in ours
 
     def undo(self) -> list[Leftover]:
-        """Remove all that was made, last first, and return what stays behind."""
+        """Remove all that was made, and return what stays behind."""
+        return self._each_kind(lambda kind, things: remove(self.conn, kind, things))
+
+    def left(self) -> list[Leftover]:
+        """All that was made, as what stays behind."""
+        return self._each_kind(lambda kind, things: [_leftover(kind, t, "") for t in things])
+
+    def _each_kind(
+        self, leave: Callable[[Kind[Any], Sequence[Any]], list[Leftover]]
+    ) -> list[Leftover]:
+        """What `leave` says stays behind, each kind before what it holds on to."""
         left: list[Leftover] = []
-        for creation in reversed(self.creations):
+        made: dict[Kind[Any], list[Any]] = {}
+        for creation in sorted(self.creations, key=lambda made: in_order(made.kind)):
             try:
                 if creation.asked > 1 or not creation.things:
                     creation.things = [*self._whatever_it_made(creation)]
-                left += remove(self.conn, creation.kind, creation.things)
             except Exception as error:  # noqa: BLE001 - the others must still be removed
-                why = what_the_cloud_said(error)
-                left += [_leftover(creation.kind, thing, why) for thing in creation.things] or [
-                    Leftover(creation.kind.noun, "of unknown ID", creation.name, why)
-                ]
+                if not creation.things:
+                    why = what_the_cloud_said(error)
+                    left.append(Leftover(creation.kind.noun, "of unknown ID", creation.name, why))
+            made.setdefault(creation.kind, []).extend(creation.things)
+        for kind, things in made.items():
+            try:
+                left += leave(kind, things)
+            except Exception as error:  # noqa: BLE001 - the others must still be removed
+                left += [_leftover(kind, thing, what_the_cloud_said(error)) for thing in things]
         return left
 
     def __enter__(self) -> Made:
@@ -128,22 +153,32 @@ class Made:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None:
+        if error is not None:
+            return self._give_up(error)
+        try:
             self._remove_duplicates()
-        elif not isinstance(error, TimedOut):
-            _tell(error, self.undo(), bool(self.creations))
+        except BaseException as twice:
+            self._give_up(twice)
+            raise
+
+    def _give_up(self, error: BaseException) -> None:
+        left = self.left() if isinstance(error, TimedOut) else self.undo()
+        _tell(error, left, bool(self.creations))
 
     def _whatever_it_made(self, creation: Creation) -> Sequence[Any]:
-        """For a create that was interrupted, or asked for again: what the cloud has of it."""
-        return _look_for(creation.what, lambda: creation.kind.marked(self.conn, creation.mark))
+        """What the cloud has of a create that was interrupted, asked for again, or of many."""
+        kind, mark = creation.kind, creation.mark
+        return _look_for(creation.what, lambda: kind.marked(self.conn, mark), count=creation.count)
 
     def _remove_duplicates(self) -> None:
         """A create that was asked for again may have been on its way all along."""
         for creation in self.creations:
-            if creation.asked > 1 and len(creation.things) == 1:
-                ours = id_of(creation.things[0])
+            if creation.asked > 1:
+                ours = {*map(id_of, creation.things)}
                 twins = creation.kind.marked(self.conn, creation.mark)
-                remove(self.conn, creation.kind, [twin for twin in twins if id_of(twin) != ours])
+                spare = [twin for twin in twins if id_of(twin) not in ours]
+                if left := remove(self.conn, creation.kind, spare):
+                    raise Failed(f"{creation.what} was made twice: {left[0].reason}")
 
 
 def once(what: str, ask: Callable[[], R], find: Callable[[], Sequence[R]]) -> Sequence[R]:
@@ -157,8 +192,8 @@ def once(what: str, ask: Callable[[], R], find: Callable[[], Sequence[R]]) -> Se
             return [ask()]
         except Exception as error:
             if not is_passing(error):
-                if tries_left < TRIES - 1 and (found := find()):
-                    return found  # refused the second time because the first came through late
+                if found := find():
+                    return found  # refused because it came through before, and nobody was told
                 raise
             if found := _look_for(what, find, max(LOOK_FOR, retry_after(error))):
                 return found
@@ -167,17 +202,19 @@ def once(what: str, ask: Callable[[], R], find: Callable[[], Sequence[R]]) -> Se
     raise AssertionError("the last try returns or raises")
 
 
-def _look_for(what: str, find: Callable[[], Sequence[R]], seconds: float = LOOK_FOR) -> Sequence[R]:
-    """What a request with a lost answer made, or nothing once `seconds` have passed."""
+def _look_for(
+    what: str, find: Callable[[], Sequence[R]], seconds: float = LOOK_FOR, *, count: int = 1
+) -> Sequence[R]:
+    """The `count` things that a request made, or what there is of them after `seconds`."""
     found: Sequence[R] = ()
 
     def look() -> Sequence[bool]:
         nonlocal found
         found = find()
-        return [bool(found)]
+        return [len(found) >= count]
 
     try:
-        waiting.until(f"{what}: whether it was made", look, bool, timeout=seconds)
+        waiting.until(f"{what} in the making", look, bool, timeout=seconds, pace=waiting.BY_NOW)
     except TimedOut as nothing_seen:
         if nothing_seen.__cause__:  # nobody answered, so nobody knows
             raise nothing_seen.__cause__ from None
@@ -190,14 +227,13 @@ def remove(
     things: Iterable[R],
     *,
     timeout: float = REMOVE_WITHIN,
-    delete: Callable[[str], None] | None = None,
 ) -> list[Leftover]:
     """Delete things of one kind, all at once, see that they are gone, and return what is not.
 
     What is busy (a volume whose server is only just gone) is asked for again until `timeout`
-    seconds have passed. `delete` replaces the kind's own way to delete one by its ID.
+    seconds have passed.
     """
-    removal = _Removal(conn, kind, things, delete or (lambda id: kind.delete(conn, id)))
+    removal = _Removal(conn, kind, things)
     removal.ask()
     if removal.unfinished:
         what = f"{kind.noun}{'s' if len(removal.things) > 1 else ''} deleted"
@@ -211,16 +247,9 @@ def remove(
 class _Removal:
     """Things on their way out: `things` is what is not known to be gone."""
 
-    def __init__(
-        self,
-        conn: Connection,
-        kind: Kind[Any],
-        things: Iterable[Any],
-        delete: Callable[[str], None],
-    ) -> None:
+    def __init__(self, conn: Connection, kind: Kind[Any], things: Iterable[Any]) -> None:
         self.conn = conn
         self.kind = kind
-        self.delete = delete
         self.things = {id_of(thing): thing for thing in things}
         self.to_ask = [*self.things]
         self.refusals: dict[str, str] = {}
@@ -245,7 +274,7 @@ class _Removal:
 
     def _try(self, id: str) -> Exception | None:
         try:
-            self.delete(id)
+            self.kind.delete(self.conn, id)
         except Exception as error:  # noqa: BLE001 - each thing has its own outcome
             return error
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,8 @@ from pouta import clouds
 from pouta import find as _find
 from pouta.display import Columns, Table
 from pouta.errors import Ambiguous, NotFound, chore, listed
-from pouta.kinds import NETWORK, ROUTER, SUBNET
-from pouta.made import Made
+from pouta.kinds import NETWORK, PORT, ROUTER, SUBNET
+from pouta.made import Made, once
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -113,8 +112,10 @@ def ensure_default(
         if not _has_router(conn, network):
             outside = external(conn, among=seen)
             gateway = {"external_gateway_info": {"network_id": outside.id}} if outside else {}
-            _add_interface(conn, made.create(ROUTER, name=name, **gateway), subnets)
-    return NETWORK.get(conn, network.id)
+            router = made.create(ROUTER, name=name, **gateway)
+            for subnet in subnets:
+                _plug_in(conn, router, subnet)
+        return NETWORK.get(conn, network.id)
 
 
 def _has_router(conn: Connection, network: Network) -> bool:
@@ -122,6 +123,14 @@ def _has_router(conn: Connection, network: Network) -> bool:
     return any(True for _ in ports)
 
 
-def _add_interface(conn: Connection, router: Router, subnets: builtins.list[str]) -> None:
-    for subnet in subnets:
-        conn.network.add_interface_to_router(router, subnet)
+def _plug_in(conn: Connection, router: Router, subnet: str) -> None:
+    once(
+        f"router '{router.name}' in its network",
+        lambda: conn.network.add_interface_to_router(router, subnet),
+        lambda: [router] if _leads_into(conn, router, subnet) else [],
+    )
+
+
+def _leads_into(conn: Connection, router: Router, subnet: str) -> bool:
+    ports = PORT.list(conn, device_id=router.id)
+    return any(address["subnet_id"] == subnet for port in ports for address in port.fixed_ips)

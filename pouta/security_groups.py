@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import ipaddress
 import os
+import threading
 import urllib.request
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ MY_IP = "my-ip"
 MY_IP_SERVICE = "https://ifconfig.me/ip"  # POUTA_MY_IP_URL names another
 MY_IP_TIMEOUT = 5  # seconds
 WORLD = {4: 8, 6: 16}  # a network with a shorter prefix counts as the world
+_MAKING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,9 @@ def ensure(
     wanted = [_with_group_found(conn, rule, name) for rule in wanted]
     seen = SECURITY_GROUP.named(conn, name) if among is None else among
     named = [group for group in seen if group.name == name]
-    if named:
-        group = _find.pick(SECURITY_GROUP.noun, name, named)
-    else:
-        with Made(conn) as made:
-            group = made.create(SECURITY_GROUP, name=name)
+    if not named:
+        named = _made_by_one(conn, name)
+    group = _find.pick(SECURITY_GROUP.noun, name, named)
     wanted = [
         replace(rule, remote_group=group.id) if rule.remote_group == name else rule
         for rule in wanted
@@ -202,6 +202,15 @@ def checked(conn: Connection, rule: Rule, allow_world: bool) -> Rule:
     return Rule(rule.port, rule.protocol, cidr)
 
 
+def _made_by_one(conn: Connection, name: str) -> builtins.list[SecurityGroup]:
+    """A new group; of threads that want it at the same time, one makes it for all."""
+    with _MAKING:
+        if named := [*SECURITY_GROUP.named(conn, name)]:
+            return named
+        with Made(conn) as made:
+            return [made.create(SECURITY_GROUP, name=name)]
+
+
 def _with_group_found(conn: Connection, rule: Rule, name: str) -> Rule:
     """The rule with its remote group's ID, unless that is the group called `name` itself."""
     if rule.remote_group in (None, name):
@@ -222,24 +231,21 @@ def _ports(port: int | tuple[int, int] | None) -> tuple[int | None, int | None]:
 
 
 def _add(conn: Connection, group: SecurityGroup, rule: Rule) -> None:
-    from openstack.exceptions import ConflictException
-
     first, last = _ports(rule.port)
-    with suppress(ConflictException):  # somebody added the same rule meanwhile
-        once(
-            f"rule {rule}",
-            lambda: conn.network.create_security_group_rule(
-                security_group_id=group.id,
-                direction="ingress",
-                ethertype=_ethertype(rule),
-                protocol=rule.protocol,
-                port_range_min=first,
-                port_range_max=last,
-                remote_ip_prefix=rule.remote_ip or None,
-                remote_group_id=rule.remote_group,
-            ),
-            lambda: [group] if _has(SECURITY_GROUP.get(conn, group.id), rule) else [],
-        )
+    once(
+        f"rule {rule}",
+        lambda: conn.network.create_security_group_rule(
+            security_group_id=group.id,
+            direction="ingress",
+            ethertype=_ethertype(rule),
+            protocol=rule.protocol,
+            port_range_min=first,
+            port_range_max=last,
+            remote_ip_prefix=rule.remote_ip or None,
+            remote_group_id=rule.remote_group,
+        ),
+        lambda: [group] if _has(SECURITY_GROUP.get(conn, group.id), rule) else [],
+    )
 
 
 def _has(group: SecurityGroup, rule: Rule) -> bool:

@@ -41,6 +41,7 @@ class Fault:
     forwarded: whether the cloud gets the request. answer: a status that the client gets in the
     place of the cloud's own; without one it gets the cloud's answer, or none at all when `lost`.
     cut: the connection breaks in the middle of the answer's body. delay: seconds, before all else.
+    late: seconds by which the cloud gets the request after the client was told that it is lost.
     """
 
     forwarded: bool = True
@@ -49,12 +50,14 @@ class Fault:
     answer: int = 0
     retry_after: int | None = None
     delay: float = 0.0
+    late: float = 0.0
 
 
 RESET = Fault(forwarded=False, lost=True)  # nobody did anything
 LOSE = Fault(lost=True)  # the worst: it was done, and nobody is told
 CUT = Fault(cut=True)
 GATEWAY = Fault(answer=504)  # it was done, and the one who is told says that it failed
+LATE = Fault(lost=True, late=3.0)  # it will be done, and is not yet when somebody looks
 
 
 def refuse(status: int, retry_after: int | None = None) -> Fault:
@@ -116,6 +119,15 @@ class Proxy:
         through = {**auth, "auth_url": self.rewritten(auth["auth_url"])}
         return pouta.connect(auth=through, region_name="regionOne", **options)
 
+    def deliver(self) -> None:
+        """Wait until the cloud has done all that it was asked, also by clients that are gone."""
+        self._run(self._delivered())
+
+    async def _delivered(self) -> None:
+        await asyncio.gather(*self._on_the_way)
+        while any(not request.ended for request in self.seen):
+            await asyncio.sleep(0.05)
+
     def _run(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
@@ -127,6 +139,7 @@ class Proxy:
         )
         self._listening, self._ours = [], {}
         self._met: set[int] = set()
+        self._on_the_way: set[asyncio.Task[Any]] = set()
         for service, port in self.ports.items():
             server = web.Server(self._handler(service, port))
             listening = await self._loop.create_server(server, HOST, 0)
@@ -144,11 +157,14 @@ class Proxy:
         async def handle(asked: web.BaseRequest) -> web.StreamResponse:
             request = Request(service, asked.method, asked.path_qs, time.monotonic())
             self.seen.append(request)
-            request.fault = fault = self.fault(request)
-            await self._travel(asked)
-            answer = await self._answer(asked, port, fault or Fault())
-            request.status, request.ended = answer.status, time.monotonic()
-            return answer
+            try:
+                request.fault = fault = self.fault(request)
+                await self._travel(asked)
+                answer = await self._answer(asked, port, fault or Fault())
+                request.status = answer.status
+                return answer
+            finally:
+                request.ended = time.monotonic()
 
         return handle
 
@@ -163,7 +179,9 @@ class Proxy:
         await asyncio.sleep(fault.delay)
         body = await asked.content.read()
         answer = web.Response(status=NO_ANSWER)
-        if fault.forwarded:
+        if fault.late:
+            self._send_later(asked, port, body, fault.late)
+        elif fault.forwarded:
             answer = await self._forward(asked, port, body)
         if fault.lost:
             _reset(asked)
@@ -177,6 +195,15 @@ class Proxy:
             said = {"error": {"message": "A fault that was asked for."}}
             return web.json_response(said, status=fault.answer, headers=hint)
         return answer
+
+    def _send_later(self, asked: web.BaseRequest, port: int, body: bytes, seconds: float) -> None:
+        async def send() -> None:
+            await asyncio.sleep(seconds)
+            await self._forward(asked, port, body)
+
+        task = self._loop.create_task(send())
+        self._on_the_way.add(task)
+        task.add_done_callback(self._on_the_way.discard)
 
     async def _forward(self, asked: web.BaseRequest, port: int, body: bytes) -> web.Response:
         headers = {k: v for k, v in asked.headers.items() if k.lower() not in OF_ONE_HOP}

@@ -38,6 +38,8 @@ def connect(
     options: what openstacksdk's `get_one` takes, such as `project_name`, `region_name` or
         `api_timeout` (seconds, 60 if not given). They replace what was found.
 
+    Threads may share the Connection; processes make one each.
+
     Raises NoCredentials when none are found, ConfigurationError when they are not complete,
     AuthenticationError when they are refused, Unreachable when the cloud does not answer or its
     certificate cannot be verified, InvalidInput when the arguments contradict each other. Login is

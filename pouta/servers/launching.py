@@ -30,8 +30,10 @@ from pouta.servers.resolving import (
     encoded,
     intent,
     ready,
+    root_name,
     sizes,
     ssh_group,
+    there_already,
 )
 
 if TYPE_CHECKING:
@@ -96,7 +98,8 @@ def launch(
     user_data: a script or `#cloud-config` text that runs at first boot, up to 64 KiB in base64.
     server_group: placement rules can be given only now.
     tags: words to find and clean up by; they go on all that is made.
-    exist_ok: a server of that name is taken as it is, and completed, instead of refused.
+    exist_ok: a server of that name is taken as it is, and completed, instead of refused. So are
+        free volumes of the names that new ones would get: name-boot, name-volume-1, …
     wait: False returns as soon as the cloud has accepted the server.
     timeout: seconds. When they are over TimedOut is raised, and nothing is undone.
     dry_run: nothing is made. All is looked up as for a launch, and a Plan comes back: a table of
@@ -191,7 +194,7 @@ def _launch(
         servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout)
         up = _judge(made, servers, ips, disks, all_or_nothing)
         _attach(made, up, disks, wish.timeout)
-    return states.now(conn, servers) if any(disks.values()) else servers
+        return states.now(conn, servers) if any(disks.values()) else servers
 
 
 def _rehearse(conn: Connection, names: Sequence[str], wish: Wish) -> Plan:
@@ -269,7 +272,12 @@ def _request(plan: Resolved, root: Volume | None = None) -> dict[str, Any]:
 def _root_disk(made: Made, name: str, plan: Resolved) -> Volume | None:
     if plan.root_size is None:
         return plan.root
-    root = volumes.make(made, f"{name}-boot", plan.root_size, image=plan.image)
+    disk = root_name(name)
+    root = there_already(plan, name, disk)
+    if root:
+        progress.say(f"Server '{name}' boots from volume '{disk}', which is there already.")
+    else:
+        root = volumes.make(made, disk, plan.root_size, image=plan.image)
     return volumes.wait_until_ready(made.conn, [root], timeout=plan.wish.timeout)[0]
 
 
@@ -299,7 +307,6 @@ def _make_disks(
     made: Made, servers: Sequence[Server], plan: Resolved
 ) -> dict[str, Sequence[Volume]]:
     """The volumes of each server by its ID: the named ones, and the new ones, still being made."""
-    there = {server.id for server in plan.existing.values()}
     wanted = [
         (server, number, size)
         for server in servers
@@ -310,9 +317,7 @@ def _make_disks(
     def make(wanted: tuple[Server, int, int]) -> Volume:
         server, number, size = wanted
         name = disk_name(server.name, number)
-        if server.id in there and (before := [*VOLUME.named(made.conn, name)]):
-            return before[0]
-        return volumes.make(made, name, size)
+        return there_already(plan, server.name, name) or volumes.make(made, name, size)
 
     new = each(make, wanted)
     disks: dict[str, Sequence[Volume]] = {server.id: [*plan.disks] for server in servers}
@@ -346,9 +351,11 @@ def _attach(
     """The disks are in their servers afterwards."""
     conn = made.conn
     pairs = [(server, volume) for server in servers for volume in disks[server.id]]
-    new = [volume for _, volume in pairs if volume in made]
-    if new:
-        volumes.wait_until_ready(conn, new, timeout=timeout, pace=waiting.BY_NOW)
+    busy = [volume for _, volume in pairs if not volumes.settled(volume)]
+    if busy:
+        ready = volumes.wait_until_ready(conn, busy, timeout=timeout, pace=waiting.BY_NOW)
+        now = {volume.id: volume for volume in ready}
+        pairs = [(server, now.get(volume.id, volume)) for server, volume in pairs]
     missing = [pair for pair in pairs if pair[0].id not in volumes.attached_to(pair[1])]
     each(lambda pair: volumes.ask_to_attach(conn, *pair), missing)
     if missing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
@@ -11,12 +10,14 @@ from pouta import quotas
 from pouta.concurrently import gather
 from pouta.costs import COLUMNS, Cost, Costs
 from pouta.errors import status_of
-from pouta.kinds import VOLUME, name_of
+from pouta.kinds import FLOATING_IP, VOLUME
 from pouta.prices import Prices
 
 if TYPE_CHECKING:
+    from openstack.block_storage.v3.volume import Volume
     from openstack.compute.v2.flavor import Flavor
     from openstack.connection import Connection
+    from openstack.network.v2.floating_ip import FloatingIP
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,12 +31,13 @@ class Room:
     """What the project has left, and what Cinder would do by itself.
 
     volume_type: of a volume for which none is given; None when unknown.
-    volume_names: of the volumes that are there, where these were asked for.
+    volumes, addresses: those that are there, where a launch may take them as they are.
     """
 
     quotas: Sequence[quotas.Quota]
     volume_type: str | None = None
-    volume_names: AbstractSet[str] = frozenset()
+    volumes: Sequence[Volume] = ()
+    addresses: Sequence[FloatingIP] = ()
 
 
 class Plan(Costs):
@@ -106,17 +108,18 @@ class Intent:
             yield Cost("floating IP", "any free address", NEW, "one address", known.floating_ip)
 
 
-def room(conn: Connection, *, addresses: bool, disks: bool, volume_names: bool) -> Room:
+def room(conn: Connection, *, addresses: bool, disks: bool, taken: bool) -> Room:
     """What of the quotas matters, asked for at the same time.
 
     What may not be read is left out: the cloud itself looks at its quotas in the end.
     """
-    left, volume_type, volumes = gather(
+    left, volume_type, *there = gather(
         lambda: quotas.readable(conn, volume=disks, network=addresses),
         lambda: _default_volume_type(conn) if disks else None,
-        lambda: [*VOLUME.list(conn)] if volume_names else [],
+        lambda: [*VOLUME.list(conn)] if taken and disks else [],
+        lambda: [*FLOATING_IP.list(conn)] if taken and addresses else [],
     )
-    return Room(left, volume_type, {*map(name_of, volumes)})
+    return Room(left, volume_type, *there)
 
 
 def _default_volume_type(conn: Connection) -> str | None:

@@ -222,7 +222,7 @@ def _look_up(conn: Connection, names: Sequence[str], wish: Wish) -> dict[str, An
             conn,
             addresses=wish.floating_ip is True,
             disks=new_disks,
-            volume_names=wish.exist_ok and bool(sizes(wish)),
+            taken=wish.exist_ok,
         ),
     }
     named = [volume for volume in wish.volumes if not isinstance(volume, int)]
@@ -289,19 +289,16 @@ def intent(names: Sequence[str], plan: Resolved) -> planning.Intent:
     """What a launch will make; what servers that are there have already is left out."""
     wish, there = plan.wish, plan.existing
     missing = [name for name in names if name not in there]
-    without_address = [
-        name
-        for name in names
-        if name not in there or not floating_ips.addresses(there[name], "floating")
-    ]
+    # Neutron knows of an address before Nova shows it.
+    reached = {floating_ips.leads_to(ip) for ip in plan.room.addresses}
+    without_address = [name for name in names if name not in there or there[name].id not in reached]
     disks = [
-        (disk, size)
+        (name, disk_name(name, number), size)
         for name in names
         for number, size in enumerate(sizes(wish), start=1)
-        if (disk := disk_name(name, number)) not in plan.room.volume_names or name not in there
     ]
     if plan.root_size is not None:
-        disks = [*((f"{name}-boot", plan.root_size) for name in missing), *disks]
+        disks = [*((name, root_name(name), plan.root_size) for name in missing), *disks]
     free: list[tuple[str, str]] = []
     if wish.key_name is None and not keypairs.own(plan.keypairs):
         free.append(("key pair", "your own key"))
@@ -311,7 +308,7 @@ def intent(names: Sequence[str], plan: Resolved) -> planning.Intent:
         flavor=plan.flavor,
         boots_from=getattr(plan.image or plan.root, "name", ""),
         servers=missing,
-        disks=disks,
+        disks=[(disk, size) for name, disk, size in disks if not there_already(plan, name, disk)],
         addresses=len(without_address) if wish.floating_ip is True and plan.external else 0,
         free=free,
     )
@@ -324,6 +321,21 @@ def sizes(wish: Wish) -> Sequence[int]:
 
 def disk_name(server: str, number: int) -> str:
     return f"{server}-volume-{number}"
+
+
+def root_name(server: str) -> str:
+    return f"{server}-boot"
+
+
+def there_already(plan: Resolved, server: str, disk: str) -> Volume | None:
+    """The volume of this name that `exist_ok` takes: no other server has it."""
+    host = plan.existing.get(server)
+    for volume in plan.room.volumes:
+        others = {*volumes.attached_to(volume)} - {host.id if host else ""}
+        sound = volume.status in ("available", "in-use") or not volumes.settled(volume)
+        if volume.name == disk and sound and not others:
+            return volume
+    return None
 
 
 def ssh_group(rule: groups.Rule) -> str:

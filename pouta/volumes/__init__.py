@@ -76,6 +76,7 @@ __all__ = [
     "make",
     "mount_script",
     "retype",
+    "settled",
     "snapshot",
     "transfer",
     "wait_until_attached",
@@ -363,10 +364,10 @@ def wait_until_ready(
     timeout: float = CREATE_TIMEOUT,
     pace: waiting.Pace | None = None,
 ) -> Sequence[Volume]:
-    """The volumes once they can be attached. Raises Failed when one went to error."""
+    """The volumes once nothing is being done to them. Raises Failed when one went to error."""
     ready = waiting.for_all(conn, VOLUME, volumes, settled, timeout=timeout, pace=pace)
     for volume in ready:
-        if volume.status != "available":
+        if volume.status not in ("available", "in-use"):
             raise Failed(
                 f"Volume '{volume.name}' went to {volume.status}.",
                 hint="The cloud may be out of space: try another volume_type, or later.",

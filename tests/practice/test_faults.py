@@ -1,0 +1,336 @@
+"""The whole chore or nothing of it, and the truth about which, whatever breaks on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+import pouta
+from pouta import networks
+from pouta.kinds import ROUTER
+from tests.campaigns import faults, ground, kills
+from tests.campaigns.faults import IMAGE
+from tests.campaigns.ground import new
+from tests.proxy import CUT, GATEWAY, LATE, LOSE, Fault, Proxy, Request, refuse
+
+WANTED = {"image": IMAGE, "flavor": "standard.tiny", "key_name": False}
+WHOLE = {**WANTED, "floating_ip": True, "volumes": [1]}
+
+
+@pytest.fixture
+def conn(proxy, practice_conn) -> Iterator[Any]:
+    """A connection to the test's own project, through the proxy."""
+    through = proxy.connect(practice_conn.config.config["auth"])
+    yield through
+    proxy.fault = lambda request: None
+    through.close()
+
+
+@pytest.fixture
+def before(practice_conn):
+    return ground.holdings(practice_conn)
+
+
+def posts(place: str) -> Callable[[Request], bool]:
+    return lambda request: request.method == "POST" and request.path.split("?")[0].endswith(place)
+
+
+def once(
+    proxy: Proxy, which: Callable[[Request], bool], fault: Fault | None, act: Any = None
+) -> None:
+    """The next such request goes wrong, or something happens just before it."""
+    left = [True]
+
+    def strike(request: Request) -> Fault | None:
+        if not which(request) or not left:
+            return None
+        left.clear()
+        if act:
+            act()
+        return fault
+
+    proxy.fault = strike
+
+
+def each_first(proxy: Proxy, fault: Fault) -> list[str]:
+    """The first of each kind of create goes wrong; the kinds are returned as they come."""
+    hit: list[str] = []
+
+    def strike(request: Request) -> Fault | None:
+        kind = request.path.split("/")[-1]
+        if request.method == "GET" or request.service == "identity" or kind in hit:
+            return None
+        hit.append(kind)
+        return fault
+
+    proxy.fault = strike
+    return hit
+
+
+def at_the_end(
+    last_write: Callable[[Request], bool], reads: Callable[[Request], bool]
+) -> Callable[[Request], Fault | None]:
+    """What is read once for the answer, after all is done, cannot be read."""
+    state = {"written": False, "read": False}
+
+    def strike(request: Request) -> Fault | None:
+        if state["written"] and not state["read"] and request.method == "GET" and reads(request):
+            state["read"] = True
+            return refuse(500)
+        state["written"] |= request.method != "GET" and last_write(request)
+        return None
+
+    return strike
+
+
+def without_network(conn) -> None:
+    for router in conn.network.routers():
+        ROUTER.delete(conn, router.id)
+    conn.network.delete_network(networks.default(conn))
+
+
+def left_behind(practice_conn, before):
+    return {
+        kind: {*things} for kind, things in new(before, ground.at_rest(practice_conn)[0]).items()
+    }
+
+
+NOTHING = {kind.noun: set() for kind in ground.KINDS}
+
+
+# At random
+
+
+@pytest.mark.timeout(900)
+def test_launches_in_storms(practice_cloud):
+    outcomes = faults.campaign(practice_cloud.directory, range(1, 25), seed=20)
+    assert [str(outcome) for outcome in outcomes if outcome.wrong] == []
+    assert all(outcome.hit for outcome in outcomes)
+    assert {outcome.ended == "returned" for outcome in outcomes} == {True, False}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_clients_that_are_ended_in_the_middle(practice_cloud, end):
+    trial = partial(kills.trial, seed=20, end=end)
+    outcomes = ground.in_projects(practice_cloud.directory, trial, range(1, 7))
+    assert [str(outcome) for outcome in outcomes if outcome.wrong] == []
+    assert any("ended by" in outcome.ended for outcome in outcomes)
+
+
+# One by one
+
+
+@pytest.mark.parametrize(
+    "fault", [LOSE, CUT, GATEWAY, LATE], ids=["lost", "cut", "gateway", "late"]
+)
+def test_every_create_whose_answer_does_not_come_is_made_once(
+    proxy, conn, practice_conn, before, fault
+):
+    hit = each_first(proxy, fault)
+    pouta.servers.launch(conn, "web", **WHOLE)
+    proxy.deliver()
+    made = new(before, ground.at_rest(practice_conn)[0])
+    assert {"servers", "volumes", "floatingips", "os-volume_attachments"} <= {*hit}
+    assert faults.incomplete(made) == ""
+    assert {len(things) for things in made.values()} == {1}
+
+
+@pytest.mark.parametrize("fault", [LOSE, GATEWAY], ids=["lost", "gateway"])
+def test_a_network_of_which_every_answer_is_lost_is_made_once(proxy, conn, practice_conn, fault):
+    without_network(practice_conn)
+    hit = each_first(proxy, fault)
+    made = networks.ensure_default(conn)
+    assert {"networks", "subnets", "routers", "add_router_interface"} <= {*hit}
+    assert len(made.subnet_ids) == len([*practice_conn.network.routers()]) == 1
+    proxy.fault = lambda request: None
+    assert pouta.servers.launch(conn, "web", **WANTED, floating_ip=True).status == "ACTIVE"
+
+
+def test_a_network_that_cannot_be_finished_is_taken_back(proxy, conn, practice_conn):
+    without_network(practice_conn)
+    proxy.fault = at_the_end(lambda r: "add_router" in r.path, lambda r: "/networks/" in r.path)
+    with pytest.raises(pouta.Failed) as caught:
+        networks.ensure_default(conn)
+    assert caught.value.leftovers == []
+    assert [*practice_conn.network.routers()] == []
+    assert {network.name for network in practice_conn.network.networks()} == {"public"}
+
+
+def test_the_cloud_says_when_to_ask_again(proxy, conn, practice_conn, before):
+    once(proxy, posts("/servers"), refuse(429, retry_after=3))
+    pouta.servers.launch(conn, "web", **WANTED)
+    first, second = [request for request in proxy.seen if posts("/servers")(request)]
+    assert (first.status, second.status) == (429, 202)
+    assert second.began - first.ended >= 3
+    assert len(left_behind(practice_conn, before)["server"]) == 1
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(proxy, conn):
+    once(proxy, lambda request: "/flavors" in request.path, CUT)
+    assert pouta.flavors.find(conn, "standard.tiny").vcpus == 1
+    proxy.fault = lambda request: CUT
+    with pytest.raises(pouta.Unreachable, match="no answer from the cloud"):
+        pouta.flavors.find(conn, "standard.tiny")
+
+
+def test_a_failure_at_the_very_last_request_is_undone(proxy, conn, practice_conn, before):
+    proxy.fault = at_the_end(posts("/os-volume_attachments"), lambda r: r.service == "compute")
+    with pytest.raises(pouta.Failed) as caught:
+        pouta.servers.launch(conn, "web", **WHOLE)
+    assert caught.value.leftovers == []
+    assert left_behind(practice_conn, before) == NOTHING
+
+
+def test_a_timeout_lists_all_that_is_there(proxy, conn, practice_conn, before):
+    proxy.fault = lambda request: (
+        refuse(503) if request.method == "GET" and "/volumes" in request.path else None
+    )
+    with pytest.raises(pouta.TimedOut) as caught:
+        pouta.servers.launch(conn, "web", **WHOLE, timeout=12)
+    there = left_behind(practice_conn, before)
+    listed = {leftover.id for leftover in caught.value.leftovers}
+    assert listed == there["server"] | there["volume"] | there["floating IP"]
+    assert all(id in str(caught.value) for id in listed)
+
+
+def test_what_cannot_be_removed_is_listed(proxy, conn, practice_conn, before):
+    proxy.fault = lambda request: (
+        refuse(403)
+        if request.method == "DELETE" or posts("/os-volume_attachments")(request)
+        else None
+    )
+    with pytest.raises(pouta.Refused) as caught:
+        pouta.servers.launch(conn, "web", **WHOLE)
+    there = left_behind(practice_conn, before)
+    assert {(leftover.kind, leftover.id) for leftover in caught.value.leftovers} == {
+        (kind, id) for kind, ids in there.items() for id in ids if kind != "port"
+    }
+
+
+def test_ctrl_c_before_all_of_a_fleet_is_known(proxy, conn, practice_conn, before):
+    def press() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def strike(request: Request) -> None:
+        asked = any(posts("/servers")(seen) for seen in proxy.seen)
+        if asked and "/servers/detail" in request.path and not pressed:
+            pressed.append(True)
+            press()
+
+    pressed: list[bool] = []
+    proxy.fault = strike
+    with pytest.raises(KeyboardInterrupt) as caught:
+        pouta.servers.launch_many(conn, "node", 3, **WANTED)
+    assert caught.value.__notes__ == ["pouta: what was made is removed."]
+    assert left_behind(practice_conn, before) == NOTHING
+
+
+# Who one is
+
+
+def test_a_service_that_does_not_know_the_token_is_told_a_new_one(
+    proxy, conn, practice_conn, before
+):
+    once(proxy, posts("/volumes"), refuse(401))
+    logins = len([r for r in proxy.seen if posts("/auth/tokens")(r)])
+    pouta.servers.launch(conn, "web", **WHOLE)
+    assert len([r for r in proxy.seen if posts("/auth/tokens")(r)]) == logins + 1
+    assert faults.incomplete(new(before, ground.at_rest(practice_conn)[0])) == ""
+
+
+def test_a_token_that_is_revoked_in_the_middle(proxy, conn, practice_conn, practice_cloud, before):
+    token = conn.session.get_token()
+
+    def revoke() -> None:
+        practice_cloud.admin.identity.delete("/auth/tokens", headers={"X-Subject-Token": token})
+
+    # A service that has met a token before goes on taking it for some minutes.
+    once(proxy, lambda request: request.service == "volume", None, revoke)
+    pouta.servers.launch(conn, "web", **WHOLE)
+    assert faults.incomplete(new(before, ground.at_rest(practice_conn)[0])) == ""
+    assert conn.session.get_token() != token
+
+
+def test_a_credential_that_has_expired_is_told_in_words(proxy, practice_conn, before):
+    made = pouta.identity.create_application_credential(
+        practice_conn, "short", expires_at=timedelta(seconds=4)
+    )
+    login = {
+        "auth_url": practice_conn.config.config["auth"]["auth_url"],
+        "application_credential_id": made.id,
+        "application_credential_secret": made.secret,
+    }
+    conn = proxy.connect(login, auth_type="v3applicationcredential")
+    time.sleep(5)
+    conn.session.invalidate()
+    with pytest.raises(pouta.AuthenticationError, match="Log in again"):
+        pouta.servers.launch(conn, "web", **WANTED)
+    assert left_behind(practice_conn, before) == NOTHING
+    conn.close()
+
+
+# What really happens in clouds
+
+
+def test_a_quota_that_is_full_half_way(proxy, conn, practice_conn):
+    outside = networks.external(practice_conn)
+
+    def somebody_takes_them() -> None:
+        for _ in range(2):
+            practice_conn.network.create_ip(floating_network_id=outside.id)
+
+    once(proxy, posts("/servers"), None, somebody_takes_them)
+    with pytest.raises(pouta.QuotaExceeded, match="floating IPs: 2 of 2 used") as caught:
+        pouta.servers.launch(conn, "web", **WHOLE)
+    assert caught.value.leftovers == []
+    left = ground.at_rest(practice_conn)[0]
+    assert [len(left[kind.noun]) for kind in ground.KINDS] == [0, 0, 2, 0]
+
+
+def test_a_volume_that_goes_to_error(proxy, conn, practice_conn, practice_cloud, before):
+    def break_it() -> None:
+        (volume,) = practice_conn.block_storage.volumes()
+        practice_cloud.admin.block_storage.reset_volume_status(volume, "error")
+
+    once(proxy, posts("/floatingips"), None, break_it)
+    with pytest.raises(pouta.Failed, match="went to error") as caught:
+        pouta.servers.launch(conn, "web", **WHOLE)
+    assert caught.value.leftovers == []
+    assert left_behind(practice_conn, before) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("service", "moment"),
+    [
+        ("nova", "/servers"),
+        ("nova", "/os-volume_attachments"),
+        ("cinder", "/volumes"),
+        ("cinder", "/os-volume_attachments"),
+        ("neutron", "/floatingips"),
+    ],
+)
+def test_a_service_that_is_killed_and_comes_back(
+    proxy, conn, practice_conn, practice_cloud, before, service, moment
+):
+    def kill() -> None:
+        pid = pouta.practice.status(practice_cloud.directory).processes[service]
+        os.kill(pid, signal.SIGKILL)
+
+    once(proxy, posts(moment), None, kill)
+    error = None
+    try:
+        pouta.servers.launch(conn, "web", **WHOLE, timeout=60)
+    except pouta.PoutaError as raised:
+        error = raised
+    made = new(before, ground.at_rest(practice_conn)[0])
+    outcome = faults.judged(1, error, made, ours=True)
+    assert not outcome.wrong, outcome
