@@ -1,0 +1,41 @@
+"""What every peer's script has around its chores: what is wanted, and what it took.
+
+The standard library only, for it runs in each peer's own environment.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+IMAGE = "Ubuntu-24.04"
+FLAVOR = "standard.tiny"
+NETWORK = "project_2001234"
+OUTSIDE = "public"
+KEY = "bench"
+GROUP = "bench"
+SERVER = "bench"
+VOLUME = "bench-data"
+
+
+def run(chores: dict[str, Callable[..., object]]) -> None:
+    """`script.py CHORE [COUNT]`: do it, and tell on the last line when, and what it took."""
+    name, *count = sys.argv[1:]
+    began, cpu = time.monotonic(), _cpu()
+    chores[name](*map(int, count))
+    taken = {
+        "began": began,
+        "ended": time.monotonic(),
+        "cpu": _cpu() - cpu,
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+    }
+    print("\n" + json.dumps(taken))
+
+
+def _cpu() -> float:
+    """Seconds of this process and of those that it ran."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
