@@ -15,7 +15,7 @@ from pouta import (
     waiting,
 )
 from pouta import security_groups as groups
-from pouta.concurrently import each
+from pouta.concurrently import each, gather
 from pouta.display import Table
 from pouta.errors import InvalidInput, chore
 from pouta.kinds import FLOATING_IP, SERVER, VOLUME
@@ -183,12 +183,14 @@ def _launch(
     intent(names, plan).check(plan.room)
     _prepare(conn, plan)
     with Made(conn, tags=wish.tags) as made:
-        servers = _create(made, names, plan)
+        servers, disks = gather(
+            lambda: _create(made, names, plan), lambda: _make_disks(made, names, plan)
+        )
         if not wish.wait:
             return states.now(conn, servers)
-        disks = _make_disks(made, servers, plan)
         ips = _connect(made, servers, plan)
-        servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout)
+        pace = None if ips else waiting.BUILDING
+        servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout, pace=pace)
         up = _judge(made, servers, ips, disks, all_or_nothing)
         _attach(made, up, disks, wish.timeout)
     return states.now(conn, servers) if any(disks.values()) else servers
@@ -295,29 +297,28 @@ def _connect(made: Made, servers: Sequence[Server], plan: Resolved) -> dict[str,
     return ips
 
 
-def _make_disks(
-    made: Made, servers: Sequence[Server], plan: Resolved
-) -> dict[str, Sequence[Volume]]:
-    """The volumes of each server by its ID: the named ones, and the new ones, still being made."""
-    there = {server.id for server in plan.existing.values()}
+def _make_disks(made: Made, names: Sequence[str], plan: Resolved) -> dict[str, Sequence[Volume]]:
+    """The volumes of each server by its name: the named ones, and the new ones, still being made.
+
+    They need no server to be made, so they are made while it is.
+    """
     wanted = [
-        (server, number, size)
-        for server in servers
-        if server.status != "ERROR"
+        (name, number, size)
+        for name in names
         for number, size in enumerate(sizes(plan.wish), start=1)
     ]
 
-    def make(wanted: tuple[Server, int, int]) -> Volume:
+    def make(wanted: tuple[str, int, int]) -> Volume:
         server, number, size = wanted
-        name = disk_name(server.name, number)
-        if server.id in there and (before := [*VOLUME.named(made.conn, name)]):
+        name = disk_name(server, number)
+        if server in plan.existing and (before := [*VOLUME.named(made.conn, name)]):
             return before[0]
         return volumes.make(made, name, size)
 
     new = each(make, wanted)
-    disks: dict[str, Sequence[Volume]] = {server.id: [*plan.disks] for server in servers}
+    disks: dict[str, Sequence[Volume]] = {name: [*plan.disks] for name in names}
     for (server, _, _), volume in zip(wanted, new, strict=True):
-        disks[server.id] = [*disks[server.id], volume]
+        disks[server] = [*disks[server], volume]
     return disks
 
 
@@ -334,7 +335,7 @@ def _judge(
         raise states.failure(failed[0], also=len(failed) - 1)
     if failed:
         progress.say(f"{len(failed)} of {len(servers)} servers failed: {states.fault(failed[0])}")
-        useless = [volume for server in failed for volume in disks[server.id] if volume in made]
+        useless = [volume for server in failed for volume in disks[server.name] if volume in made]
         remove(made.conn, FLOATING_IP, [ips[s.id] for s in failed if ips.get(s.id) in made])
         remove(made.conn, VOLUME, useless)
     return [server for server in servers if server not in failed]
@@ -345,7 +346,7 @@ def _attach(
 ) -> None:
     """The disks are in their servers afterwards."""
     conn = made.conn
-    pairs = [(server, volume) for server in servers for volume in disks[server.id]]
+    pairs = [(server, volume) for server in servers for volume in disks[server.name]]
     new = [volume for _, volume in pairs if volume in made]
     if new:
         volumes.wait_until_ready(conn, new, timeout=timeout, pace=waiting.BY_NOW)

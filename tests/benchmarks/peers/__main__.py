@@ -135,7 +135,10 @@ def main() -> None:
     cache.mkdir(parents=True, exist_ok=True)
     pythons = {name: python_of(PEERS[name], cache) for name in options.peers}
     new: list[Figure] = []
-    with cloud.running(cache / "practice") as running, Proxy(running.folder.settings["ports"]) as proxy:
+    with (
+        cloud.running(cache / "practice") as running,
+        Proxy(running.folder.settings["ports"]) as proxy,
+    ):
         bench = Bench(running, proxy, cache, pythons)
         for chore in options.chores:
             for trip in options.round_trips[:1] if chore == "import" else options.round_trips:

@@ -51,15 +51,21 @@ def of(step: str, seen: Sequence[Request], cloud: Cloud) -> Floor | None:
     if step == "flavors":
         return Floor(wire.takes("POST identity") + wire.takes("GET compute .*/flavors"), 2)
     if step in ("launch", "fleet"):
-        return Floor(_asking(wire) + _after(wire.last(SERVERS), cloud.ended("create")) + _look(wire), 6)
+        return Floor(
+            _asking(wire) + _after(wire.last(SERVERS), cloud.ended("create")) + _look(wire), 6
+        )
     if step in ("address", "full"):
         return _with_address(step, wire, cloud)
     if step == "attach":
-        asking = wire.takes("POST identity") + wire.takes("GET compute .*/servers", "GET volume .*/volumes")
+        asking = wire.takes("POST identity") + wire.takes(
+            "GET compute .*/servers", "GET volume .*/volumes"
+        )
         return Floor(asking + _change(wire, f"POST {ATTACHMENT}", cloud.ended("attach_volume")), 5)
     if step == "detach":
         asking = wire.takes("POST identity") + wire.takes("GET volume .*/volumes")
-        return Floor(asking + _change(wire, f"DELETE {ATTACHMENT}", cloud.ended("detach_volume")), 4)
+        return Floor(
+            asking + _change(wire, f"DELETE {ATTACHMENT}", cloud.ended("detach_volume")), 4
+        )
     if step in ("servers", "volumes", "ports"):
         pages = wire.asked(f"GET .*/{step}")
         return Floor(sum(page.ended - page.began for page in pages), len(pages))
@@ -80,7 +86,9 @@ def _look(wire: _Wire) -> float:
 
 
 def _change(wire: _Wire, asked: str, ended: float) -> float:
-    return wire.takes(asked) + _after(wire.last(asked), ended) + wire.takes("GET volume .*/volumes/")
+    return (
+        wire.takes(asked) + _after(wire.last(asked), ended) + wire.takes("GET volume .*/volumes/")
+    )
 
 
 def _with_address(step: str, wire: _Wire, cloud: Cloud) -> Floor:

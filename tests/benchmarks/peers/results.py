@@ -58,7 +58,10 @@ def table(figures: Iterable[Figure], peers: Sequence[str]) -> str:
     """Markdown: a line for each step and round trip, a column for each peer and the floor."""
     figures = [*figures]
     columns = [peer for peer in ("floor", *peers) if any(f.peer == peer for f in figures)]
-    lines = ["| chore | round trip | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    lines = [
+        "| chore | round trip | " + " | ".join(columns) + " |",
+        "|---" * (len(columns) + 2) + "|",
+    ]
     for what, trip in dict.fromkeys((f.what, f.round_trip) for f in figures):
         here = [f for f in figures if (f.what, f.round_trip) == (what, trip)]
         cells = [_cell([f for f in here if f.peer == peer]) for peer in columns]
@@ -70,11 +73,11 @@ def table(figures: Iterable[Figure], peers: Sequence[str]) -> str:
 def _cell(runs: Sequence[Figure]) -> str:
     done = [run for run in runs if not run.error]
     if not runs:
-        return "–"
+        return "-"
     if not done:
         return f"failed: {runs[-1].error[:60]}"
     seconds = [run.seconds for run in done]
-    spread = f"{statistics.median(seconds):.2f} s ({min(seconds):.2f}–{max(seconds):.2f})"
+    spread = f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
     failed = f", {len(runs) - len(done)} of {len(runs)} failed" if len(done) < len(runs) else ""
     unit = "modules" if runs[0].what == "import" else "requests"
     return f"{spread}, {statistics.median(run.requests for run in done):g} {unit}{failed}"

@@ -21,9 +21,17 @@ SERVER = "bench"
 VOLUME = "bench-data"
 
 
+def until(done: Callable[[], bool], every: float) -> None:
+    """The loop that users write by hand where a peer has no wait; `every` is its own interval."""
+    while not done():
+        time.sleep(every)
+
+
 def run(chores: dict[str, Callable[..., object]]) -> None:
     """`script.py CHORE [COUNT]`: do it, and tell on the last line when, and what it took."""
     name, *count = sys.argv[1:]
+    if name not in chores:
+        sys.exit("it has no call for this")
     began, cpu = time.monotonic(), _cpu()
     chores[name](*map(int, count))
     taken = {
