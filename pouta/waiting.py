@@ -22,20 +22,26 @@ R = TypeVar("R")
 class Pace:
     """The pauses before looks, in seconds.
 
-    The first is short, for what is quick. The others grow with the time in which nothing has
-    moved, so that a wait overshoots by `share` of it at most; and where some of many are done,
-    half of what the rest will take at that rate is slept through. Half a second is the shortest
-    between two looks, so no wait asks more than twice a second.
+    The first is short, for what is quick. The others are a `share` of the time that has passed, so
+    that no wait gets much longer than it must. They are shorter where some of many are done and
+    the rest will soon be, and longer where a look keeps the cloud busy: it is left alone for twice
+    the time that it took to answer. Half a second is the shortest between two looks, so no wait
+    asks more than twice a second.
     """
 
     first: float = 0.25
     shortest: float = 0.5
-    share: float = 0.15
+    share: float = 0.1
     longest: float = 5.0
 
-    def pause(self, quiet: float, to_go: float) -> float:
-        """After `quiet` seconds without a change, with `to_go` more expected, 0 if unknown."""
-        return min(max(self.shortest, quiet * self.share, to_go / 2), self.longest)
+    def pause(self, elapsed: float, quiet: float, to_go: float, look: float) -> float:
+        """After `elapsed` seconds, the last `quiet` ones without a change.
+
+        to_go: seconds until all is done, if it goes on as it did; 0 when nothing is done yet.
+        look: seconds that the last look took.
+        """
+        due = min(max(to_go / 2, self.share * quiet), self.share * elapsed)
+        return min(max(self.shortest, due, 2 * look), self.longest)
 
 
 BY_NOW = Pace(first=0)  # for what has had its time already
@@ -78,6 +84,7 @@ def until(
     with progress.task(what) as report:
         while True:
             sleep(max(0.0, min(max(pause, retry_after(trouble) if trouble else 0), end - clock())))
+            asked = clock()
             try:
                 seen, trouble = look(), None
             except Exception as error:
@@ -95,7 +102,7 @@ def until(
             if now >= end:
                 break
             to_go = (now - began) * left / (most - left) if most > left else 0.0
-            pause = pace.pause(now - moved, to_go)
+            pause = pace.pause(now - began, now - moved, to_go, now - asked)
     last = _summary(seen) or ("no answer from the cloud" if trouble else "nothing to be seen")
     raise TimedOut(
         f"{what}: not there after {timeout:g} s (now: {last}). Nothing was undone.",

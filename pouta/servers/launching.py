@@ -240,13 +240,14 @@ def _create(made: Made, names: Sequence[str], plan: Resolved) -> Sequence[Server
 def _request(plan: Resolved, root: Volume | None = None) -> dict[str, Any]:
     """The body of `POST /servers`."""
     wish = plan.wish
+    others = dict.fromkeys(group.id for group in plan.groups if group.name != "default")
     request: dict[str, Any] = {
         "flavor_id": plan.flavor.id,
         "networks": [
             {"uuid": plan.network.id} | ({"fixed_ip": wish.fixed_ip} if wish.fixed_ip else {})
         ],
-        # `default` lets the server ask for its SSH key at first boot.
-        "security_groups": [{"name": "default"}, *({"name": group.id} for group in plan.groups)],
+        # `default` lets the server ask for its SSH key at first boot. Neutron takes none twice.
+        "security_groups": [{"name": name} for name in ("default", *others)],
         "key_name": plan.keypair.name if plan.keypair else None,
         "user_data": encoded(wish.user_data),
         "availability_zone": wish.availability_zone,

@@ -88,10 +88,9 @@ RETYPE_TIMEOUT = 3600.0  # seconds; 2 TiB take about 15 minutes
 @chore("list volumes")
 def list(conn: Connection) -> Table[Volume]:
     """The project's volumes and where they are attached. `GET /volumes/detail`, `GET /servers`."""
-    volumes, servers = gather(
-        lambda: [*VOLUME.list(conn)], lambda: [*conn.compute.servers(details=False)]
-    )
-    names = {server.id: server.name for server in servers}
+    volumes = [*VOLUME.list(conn)]
+    any_attached = any(map(attached_to, volumes))
+    names = {s.id: s.name for s in conn.compute.servers(details=False)} if any_attached else {}
     columns: Columns = {
         "name": "name",
         "GiB": "size",

@@ -54,6 +54,8 @@ class Cloud:
 
     def check(self, step: str, count: int = 1) -> None:
         """Whether what the step says is done, is done."""
+        if step in ("flavors", "servers", "volumes", "ports"):
+            return
         servers = [*SERVER.list(self.conn)]
         if step in ("launch", "address", "full", "attach", "detach", "fleet"):
             up = [server for server in servers if server.status == "ACTIVE"]

@@ -9,10 +9,11 @@ from libcloud.compute.types import Provider
 EVERY = 5  # seconds; libcloud's own interval for servers. It has no wait for volumes.
 
 
-def connect():
+def connect(**version):
     return get_driver(Provider.OPENSTACK)(
         os.environ["OS_USERNAME"],
         os.environ["OS_PASSWORD"],
+        **version,
         ex_force_auth_url=os.environ["OS_AUTH_URL"].removesuffix("/v3"),
         ex_force_auth_version="3.x_password",
         ex_tenant_name=os.environ["OS_PROJECT_NAME"],
@@ -118,7 +119,7 @@ def volumes():
 
 
 def ports():
-    print(len(connect().ex_list_ports()))
+    print(len(connect(api_version="2.2").ex_list_ports()))
 
 
 if __name__ == "__main__":
