@@ -45,7 +45,7 @@ class Pace:
 
 
 BY_NOW = Pace(first=0)  # for what has had its time already
-BUILDING = Pace(first=0.5)  # for servers, which are never quicker
+BUILDING = Pace(first=0.5)  # for what comes with a new server, which is never quicker
 
 
 def state(thing: Any) -> str:

@@ -189,8 +189,7 @@ def _launch(
         if not wish.wait:
             return states.now(conn, servers)
         ips = _connect(made, servers, plan)
-        pace = None if ips else waiting.BUILDING
-        servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout, pace=pace)
+        servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout, pace=waiting.BUILDING)
         up = _judge(made, servers, ips, disks, all_or_nothing)
         _attach(made, up, disks, wish.timeout)
     return states.now(conn, servers) if any(disks.values()) else servers

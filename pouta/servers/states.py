@@ -66,6 +66,7 @@ def wait_for_ports(conn: Connection, servers: Sequence[Server], timeout: float) 
         lambda server: server.status == "ERROR",
         timeout=timeout,
         hint=HINT,
+        pace=waiting.BUILDING,
     )
     return ports
 

@@ -71,11 +71,18 @@ class Cloud:
             groups = {group["name"] for group in servers[0].security_groups}
             assert {"default", common.GROUP} <= groups, f"its groups are {groups}"
 
+    def began(self, action: str) -> float:
+        """When the compute service took up the last such action, on the clock of `monotonic`."""
+        return self._event("start_time", action)
+
     def ended(self, action: str) -> float:
-        """When the last of the servers was done with an action, on the clock of `monotonic`."""
+        """When the last of the servers was done with it."""
+        return self._event("finish_time", action)
+
+    def _event(self, column: str, action: str) -> float:
         with self._nova() as nova:
             (last,) = nova.execute(
-                "SELECT max(e.finish_time) FROM instance_actions_events e "
+                f"SELECT max(e.{column}) FROM instance_actions_events e "
                 "JOIN instance_actions a ON a.id = e.action_id WHERE a.action = ?",
                 [action],
             ).fetchone()

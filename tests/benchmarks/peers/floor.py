@@ -92,13 +92,18 @@ def _change(wire: _Wire, asked: str, ended: float) -> float:
 
 
 def _with_address(step: str, wire: _Wire, cloud: Cloud) -> Floor:
-    """Nova tells that a server has an address once Neutron has told it: both at the same time."""
+    """While a server is built its port comes, the address is led there, and Nova is told of it."""
     (server,) = SERVER.list(cloud.conn)
     asked, lead = wire.last(SERVERS), "POST network .*/floatingips"
     building = _after(asked, cloud.ended("create"))
-    leading = wire.takes(lead) + _after(wire.last(lead), cloud.told_of_addresses(server))
+    leading = (
+        _after(asked, cloud.began("create"))
+        + wire.takes("GET network .*/ports")
+        + wire.takes(lead)
+        + _after(wire.last(lead), cloud.told_of_addresses(server))
+    )
     seconds = _asking(wire) + max(building, leading) + _look(wire)
     if step == "address":
-        return Floor(seconds, 7)
+        return Floor(seconds, 8)
     attaching = _change(wire, f"POST {ATTACHMENT}", cloud.ended("attach_volume"))
-    return Floor(seconds + attaching, 10)
+    return Floor(seconds + attaching, 11)
