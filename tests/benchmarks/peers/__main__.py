@@ -24,7 +24,7 @@ from tests.proxy import Proxy
 
 from . import cloud, environments, floor, thousand
 from .environments import PEERS, Peer
-from .results import Figure, merged, table
+from .results import Figure, goals, merged, table
 
 # Each step is a process of its own, with a login of its own.
 CHORES = {
@@ -158,7 +158,7 @@ def main() -> None:
                 new.append(figure)
                 print(figure, file=sys.stderr, flush=True)
                 figures = merged(cache / "results.json", new)
-    text = table(figures, [*PEERS])
+    text = f"{table(figures, [*PEERS])}\n{goals(figures)}"
     (cache / "results.md").write_text(text)
     print(text)
 

@@ -15,6 +15,8 @@ STEPS = {
     "address": "launch with a floating IP",
     "full": "launch with group, floating IP and volume",
     "delete": "delete all of that",
+    "attach": "attach a volume",
+    "detach": "detach it",
     "fleet20": "20 servers",
     "disband20": "delete them",
     "fleet100": "100 servers",
@@ -22,6 +24,25 @@ STEPS = {
     "servers": "list 1 000 servers",
     "volumes": "list 1 000 volumes",
     "ports": "list 1 000 ports",
+}
+
+
+# pouta's figure by another's, at most: what, round trip, the other, "seconds" or "requests".
+GOALS = {
+    ("import", 0, "openstacksdk", "seconds"): 1 / 10,
+    ("flavors", 0, "openstacksdk", "seconds"): 1.0,
+    ("flavors", 0, "openstackclient", "seconds"): 1 / 3,
+    ("address", 0, "openstacksdk", "seconds"): 1 / 4,
+    ("address", 100, "openstacksdk", "seconds"): 1 / 2,
+    ("address", 0, "floor", "seconds"): 1.25,
+    ("attach", 0, "openstacksdk", "seconds"): 1 / 3,
+    ("attach", 0, "floor", "seconds"): 1.3,
+    ("fleet20", 0, "floor", "seconds"): 1.1,
+    ("fleet100", 0, "floor", "seconds"): 1.1,
+    **{
+        ("full", 0, peer, "requests"): 1.0
+        for peer in ("openstacksdk", "openstackclient", "libcloud", "cloudbridge", "chi")
+    },
 }
 
 
@@ -55,7 +76,11 @@ def merged(file: Path, new: Sequence[Figure]) -> Sequence[Figure]:
 
 
 def table(figures: Iterable[Figure], peers: Sequence[str]) -> str:
-    """Markdown: a line for each step and round trip, a column for each peer and the floor."""
+    """Markdown: a line for each step and round trip, a column for each peer and the floor.
+
+    In a cell are the median seconds (the least to the most) and the median of the requests, of the
+    modules where it is an import.
+    """
     figures = [*figures]
     columns = [peer for peer in ("floor", *peers) if any(f.peer == peer for f in figures)]
     lines = [
@@ -70,6 +95,23 @@ def table(figures: Iterable[Figure], peers: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def goals(figures: Iterable[Figure]) -> str:
+    """Markdown: each goal, with the median over the rounds in which both were measured."""
+    by_run = {(f.what, f.round_trip, f.peer, f.round): f for f in figures if not f.error}
+    lines = ["| pouta by another | measured | at most |", "|---|---|---|"]
+    for (what, trip, peer, unit), most in GOALS.items():
+        ratios = [
+            getattr(ours, unit) / getattr(theirs, unit)
+            for (*key, contender, number), ours in by_run.items()
+            if (*key, contender) == (what, trip, "pouta")
+            and (theirs := by_run.get((what, trip, peer, number)))
+        ]
+        if ratios:
+            name = f"{STEPS.get(what, what)}, {trip} ms: {unit} / {peer}"
+            lines.append(f"| {name} | {statistics.median(ratios):.2f} | {most:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
 def _cell(runs: Sequence[Figure]) -> str:
     done = [run for run in runs if not run.error]
     if not runs:
@@ -77,7 +119,6 @@ def _cell(runs: Sequence[Figure]) -> str:
     if not done:
         return f"failed: {runs[-1].error[:60]}"
     seconds = [run.seconds for run in done]
-    spread = f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
-    failed = f", {len(runs) - len(done)} of {len(runs)} failed" if len(done) < len(runs) else ""
-    unit = "modules" if runs[0].what == "import" else "requests"
-    return f"{spread}, {statistics.median(run.requests for run in done):g} {unit}{failed}"
+    spread = f"{statistics.median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
+    failed = f"; {len(runs) - len(done)} of {len(runs)} failed" if len(done) < len(runs) else ""
+    return f"{spread}, {statistics.median(run.requests for run in done):g}{failed}"
