@@ -183,8 +183,9 @@ def _launch(
     intent(names, plan).check(plan.room)
     _prepare(conn, plan)
     with Made(conn, tags=wish.tags) as made:
+        roots = _roots(made, names, plan)
         servers, disks = gather(
-            lambda: _create(made, names, plan), lambda: _make_disks(made, names, plan)
+            lambda: _create(made, names, plan, roots), lambda: _make_disks(made, names, plan)
         )
         if not wish.wait:
             return states.now(conn, servers)
@@ -216,10 +217,22 @@ def _prepare(conn: Connection, plan: Resolved) -> None:
         plan.groups = [*plan.groups, group]
 
 
-def _create(made: Made, names: Sequence[str], plan: Resolved) -> Sequence[Server]:
-    """The servers, those that were there among them; the cloud has accepted them, no more."""
+def _roots(made: Made, names: Sequence[str], plan: Resolved) -> dict[str, Volume | None]:
+    """What the servers that are missing boot from, where it is a volume; by their names."""
     missing = [name for name in names if name not in plan.existing]
-    if len(missing) > 1 and len(missing) == len(names) and plan.root_size is None:
+    size = plan.root_size
+    if size is None or not missing:
+        return dict.fromkeys(missing, plan.root)
+    new = each(lambda name: volumes.make(made, f"{name}-boot", size, image=plan.image), missing)
+    ready = volumes.wait_until_ready(made.conn, new, timeout=plan.wish.timeout)
+    return dict(zip(missing, ready, strict=True))
+
+
+def _create(
+    made: Made, names: Sequence[str], plan: Resolved, roots: dict[str, Volume | None]
+) -> Sequence[Server]:
+    """The servers, those that were there among them; the cloud has accepted them, no more."""
+    if len(roots) > 1 and len(roots) == len(names) and plan.root_size is None:
         # Nova numbers them itself: name-1, name-2, …
         base = names[0].removesuffix("-1")
         count = len(names)
@@ -227,12 +240,8 @@ def _create(made: Made, names: Sequence[str], plan: Resolved) -> Sequence[Server
             SERVER, count, name=base, min_count=count, max_count=count, **_request(plan)
         )
         return sorted(fleet, key=lambda server: names.index(server.name))
-    roots = each(lambda name: _root_disk(made, name, plan), missing)
-    new = each(
-        lambda pair: made.create(SERVER, name=pair[0], **_request(plan, pair[1])),
-        zip(missing, roots, strict=True),
-    )
-    by_name = plan.existing | dict(zip(missing, new, strict=True))
+    new = each(lambda name: made.create(SERVER, name=name, **_request(plan, roots[name])), roots)
+    by_name = plan.existing | dict(zip(roots, new, strict=True))
     return [by_name[name] for name in names]
 
 
@@ -266,13 +275,6 @@ def _request(plan: Resolved, root: Volume | None = None) -> dict[str, Any]:
             }
         ]
     return {key: value for key, value in request.items() if value is not None}
-
-
-def _root_disk(made: Made, name: str, plan: Resolved) -> Volume | None:
-    if plan.root_size is None:
-        return plan.root
-    root = volumes.make(made, f"{name}-boot", plan.root_size, image=plan.image)
-    return volumes.wait_until_ready(made.conn, [root], timeout=plan.wish.timeout)[0]
 
 
 def _connect(made: Made, servers: Sequence[Server], plan: Resolved) -> dict[str, FloatingIP]:
