@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import requests
 from keystoneauth1 import session
+from requests import Response
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
@@ -92,3 +93,9 @@ class Session(session.Session):
         )
         for scheme in ("http://", "https://"):
             self.mount(scheme, Adapter(max_retries=retry, pool_maxsize=POOL))
+
+    def get(self, url: str, **kwargs: Any) -> Response:
+        """keystoneauth asks for versions without a token, and Cinder then refuses: two requests."""
+        if kwargs.get("authenticated") is False and getattr(self.auth, "auth_ref", None):
+            kwargs["authenticated"] = True
+        return super().get(url, **kwargs)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pouta import find as _find
 from pouta import known_hosts, networks, prices, quotas, waiting
-from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, Refused, chore
 from pouta.kinds import FLOATING_IP, SERVER
@@ -29,10 +28,9 @@ def list(conn: Connection) -> Table[FloatingIP]:
 
     `GET /v2.0/floatingips`, `GET /servers`.
     """
-    ips, servers = gather(
-        lambda: [*FLOATING_IP.list(conn)], lambda: [*conn.compute.servers(details=False)]
-    )
-    names, price = {server.id: server.name for server in servers}, prices.of(conn).floating_ip
+    ips, price = [*FLOATING_IP.list(conn)], prices.of(conn).floating_ip
+    any_used = any(map(leads_to, ips))
+    names = {s.id: s.name for s in conn.compute.servers(details=False)} if any_used else {}
     columns: Columns = {
         "address": "floating_ip_address",
         "status": "status",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,25 +20,32 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Pace:
-    """The pauses before looks, in seconds: short at first, for what is quick; then longer.
+    """The pauses before looks, in seconds.
 
-    Half a second is the shortest between two looks, so no wait asks more than twice a second.
+    The first is short, for what is quick. The others are a `share` of the time that has passed, so
+    that no wait gets much longer than it must. They are shorter where some of many are done and
+    the rest will soon be, and longer where a look keeps the cloud busy: it is left alone for twice
+    the time that it took to answer. Half a second is the shortest between two looks, so no wait
+    asks more than twice a second.
     """
 
-    first: float = 0.5
+    first: float = 0.25
     shortest: float = 0.5
-    growth: float = 1.15
+    share: float = 0.1
     longest: float = 5.0
 
-    def pauses(self) -> Iterator[float]:
-        yield self.first
-        pause = self.shortest
-        while True:
-            yield pause
-            pause = min(pause * self.growth, self.longest)
+    def pause(self, elapsed: float, quiet: float, to_go: float, look: float) -> float:
+        """After `elapsed` seconds, the last `quiet` ones without a change.
+
+        to_go: seconds until all is done, if it goes on as it did; 0 when nothing is done yet.
+        look: seconds that the last look took.
+        """
+        due = min(max(to_go / 2, self.share * quiet), self.share * elapsed)
+        return min(max(self.shortest, due, 2 * look), self.longest)
 
 
 BY_NOW = Pace(first=0)  # for what has had its time already
+BUILDING = Pace(first=0.5)  # for what comes with a new server, which is never quicker
 
 
 def state(thing: Any) -> str:
@@ -67,12 +74,17 @@ def until(
     Raises TimedOut after `timeout` seconds, with what was last seen as its `resource`. Any other
     exception of `look` or `done` ends the wait.
     """
-    end = clock() + timeout
+    pace = pace or Pace()
+    began = moved = clock()
+    end = began + timeout
+    pause = pace.first
     seen: Sequence[R] = ()
+    most = left = 0
     trouble: Exception | None = None
     with progress.task(what) as report:
-        for pause in (pace or Pace()).pauses():
+        while True:
             sleep(max(0.0, min(max(pause, retry_after(trouble) if trouble else 0), end - clock())))
+            asked = clock()
             try:
                 seen, trouble = look(), None
             except Exception as error:
@@ -84,11 +96,16 @@ def until(
                 report(sum(ready), len(ready), _summary(seen))
                 if all(ready):
                     return seen
-            if clock() >= end:
+                if (now_left := ready.count(False)) != left:
+                    most, left, moved = max(most, now_left), now_left, clock()
+            now = clock()
+            if now >= end:
                 break
-    now = _summary(seen) or ("no answer from the cloud" if trouble else "nothing to be seen")
+            to_go = (now - began) * left / (most - left) if most > left else 0.0
+            pause = pace.pause(now - began, now - moved, to_go, now - asked)
+    last = _summary(seen) or ("no answer from the cloud" if trouble else "nothing to be seen")
     raise TimedOut(
-        f"{what}: not there after {timeout:g} s (now: {now}). Nothing was undone.",
+        f"{what}: not there after {timeout:g} s (now: {last}). Nothing was undone.",
         hint=hint,
         resource=seen[0] if len(seen) == 1 else seen,
     ) from trouble

@@ -110,8 +110,11 @@ def delete(
     """
     found = _find.now(conn, SERVER, server)
     check_others(conn, found, others)
-    addresses = _floating_ips(conn, found) if release_floating_ips else []
-    disks = [VOLUME.get(conn, disk.id) for disk in found.attached_volumes] if delete_volumes else []
+    attached = [disk.id for disk in found.attached_volumes] if delete_volumes else []
+    addresses, disks = gather(
+        lambda: _floating_ips(conn, found) if release_floating_ips else [],
+        lambda: VOLUME.present(conn, attached),
+    )
     if not wait and not disks:
         SERVER.delete(conn, found.id)
         remove(conn, FLOATING_IP, addresses)

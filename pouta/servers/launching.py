@@ -15,7 +15,7 @@ from pouta import (
     waiting,
 )
 from pouta import security_groups as groups
-from pouta.concurrently import each
+from pouta.concurrently import each, gather
 from pouta.display import Table
 from pouta.errors import InvalidInput, chore
 from pouta.kinds import FLOATING_IP, SERVER, VOLUME
@@ -186,12 +186,14 @@ def _launch(
     intent(names, plan).check(plan.room)
     _prepare(conn, plan)
     with Made(conn, tags=wish.tags) as made:
-        servers = _create(made, names, plan)
+        roots = _roots(made, names, plan)
+        servers, disks = gather(
+            lambda: _create(made, names, plan, roots), lambda: _make_disks(made, names, plan)
+        )
         if not wish.wait:
             return states.now(conn, servers)
-        disks = _make_disks(made, servers, plan)
         ips = _connect(made, servers, plan)
-        servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout)
+        servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout, pace=waiting.BUILDING)
         up = _judge(made, servers, ips, disks, all_or_nothing)
         _attach(made, up, disks, wish.timeout)
         return states.now(conn, servers) if any(disks.values()) else servers
@@ -218,10 +220,29 @@ def _prepare(conn: Connection, plan: Resolved) -> None:
         plan.groups = [*plan.groups, group]
 
 
-def _create(made: Made, names: Sequence[str], plan: Resolved) -> Sequence[Server]:
-    """The servers, those that were there among them; the cloud has accepted them, no more."""
+def _roots(made: Made, names: Sequence[str], plan: Resolved) -> dict[str, Volume | None]:
+    """What the servers that are missing boot from, where it is a volume; by their names."""
     missing = [name for name in names if name not in plan.existing]
-    if len(missing) > 1 and len(missing) == len(names) and plan.root_size is None:
+    size = plan.root_size
+    if size is None or not missing:
+        return dict.fromkeys(missing, plan.root)
+
+    def make(name: str) -> Volume:
+        disk = root_name(name)
+        if root := there_already(plan, name, disk):
+            progress.say(f"Server '{name}' boots from volume '{disk}', which is there already.")
+            return root
+        return volumes.make(made, disk, size, image=plan.image)
+
+    ready = volumes.wait_until_ready(made.conn, each(make, missing), timeout=plan.wish.timeout)
+    return dict(zip(missing, ready, strict=True))
+
+
+def _create(
+    made: Made, names: Sequence[str], plan: Resolved, roots: dict[str, Volume | None]
+) -> Sequence[Server]:
+    """The servers, those that were there among them; the cloud has accepted them, no more."""
+    if len(roots) > 1 and len(roots) == len(names) and plan.root_size is None:
         # Nova numbers them itself: name-1, name-2, …
         base = names[0].removesuffix("-1")
         count = len(names)
@@ -229,25 +250,22 @@ def _create(made: Made, names: Sequence[str], plan: Resolved) -> Sequence[Server
             SERVER, count, name=base, min_count=count, max_count=count, **_request(plan)
         )
         return sorted(fleet, key=lambda server: names.index(server.name))
-    roots = each(lambda name: _root_disk(made, name, plan), missing)
-    new = each(
-        lambda pair: made.create(SERVER, name=pair[0], **_request(plan, pair[1])),
-        zip(missing, roots, strict=True),
-    )
-    by_name = plan.existing | dict(zip(missing, new, strict=True))
+    new = each(lambda name: made.create(SERVER, name=name, **_request(plan, roots[name])), roots)
+    by_name = plan.existing | dict(zip(roots, new, strict=True))
     return [by_name[name] for name in names]
 
 
 def _request(plan: Resolved, root: Volume | None = None) -> dict[str, Any]:
     """The body of `POST /servers`."""
     wish = plan.wish
+    others = dict.fromkeys(group.id for group in plan.groups if group.name != "default")
     request: dict[str, Any] = {
         "flavor_id": plan.flavor.id,
         "networks": [
             {"uuid": plan.network.id} | ({"fixed_ip": wish.fixed_ip} if wish.fixed_ip else {})
         ],
-        # `default` lets the server ask for its SSH key at first boot.
-        "security_groups": [{"name": "default"}, *({"name": group.id} for group in plan.groups)],
+        # `default` lets the server ask for its SSH key at first boot. Neutron takes none twice.
+        "security_groups": [{"name": name} for name in ("default", *others)],
         "key_name": plan.keypair.name if plan.keypair else None,
         "user_data": encoded(wish.user_data),
         "availability_zone": wish.availability_zone,
@@ -267,18 +285,6 @@ def _request(plan: Resolved, root: Volume | None = None) -> dict[str, Any]:
             }
         ]
     return {key: value for key, value in request.items() if value is not None}
-
-
-def _root_disk(made: Made, name: str, plan: Resolved) -> Volume | None:
-    if plan.root_size is None:
-        return plan.root
-    disk = root_name(name)
-    root = there_already(plan, name, disk)
-    if root:
-        progress.say(f"Server '{name}' boots from volume '{disk}', which is there already.")
-    else:
-        root = volumes.make(made, disk, plan.root_size, image=plan.image)
-    return volumes.wait_until_ready(made.conn, [root], timeout=plan.wish.timeout)[0]
 
 
 def _connect(made: Made, servers: Sequence[Server], plan: Resolved) -> dict[str, FloatingIP]:
@@ -303,26 +309,26 @@ def _connect(made: Made, servers: Sequence[Server], plan: Resolved) -> dict[str,
     return ips
 
 
-def _make_disks(
-    made: Made, servers: Sequence[Server], plan: Resolved
-) -> dict[str, Sequence[Volume]]:
-    """The volumes of each server by its ID: the named ones, and the new ones, still being made."""
+def _make_disks(made: Made, names: Sequence[str], plan: Resolved) -> dict[str, Sequence[Volume]]:
+    """The volumes of each server by its name: the named ones, and the new ones, still being made.
+
+    They need no server to be made, so they are made while it is.
+    """
     wanted = [
-        (server, number, size)
-        for server in servers
-        if server.status != "ERROR"
+        (name, number, size)
+        for name in names
         for number, size in enumerate(sizes(plan.wish), start=1)
     ]
 
-    def make(wanted: tuple[Server, int, int]) -> Volume:
+    def make(wanted: tuple[str, int, int]) -> Volume:
         server, number, size = wanted
-        name = disk_name(server.name, number)
-        return there_already(plan, server.name, name) or volumes.make(made, name, size)
+        name = disk_name(server, number)
+        return there_already(plan, server, name) or volumes.make(made, name, size)
 
     new = each(make, wanted)
-    disks: dict[str, Sequence[Volume]] = {server.id: [*plan.disks] for server in servers}
+    disks: dict[str, Sequence[Volume]] = {name: [*plan.disks] for name in names}
     for (server, _, _), volume in zip(wanted, new, strict=True):
-        disks[server.id] = [*disks[server.id], volume]
+        disks[server] = [*disks[server], volume]
     return disks
 
 
@@ -339,7 +345,7 @@ def _judge(
         raise states.failure(failed[0], also=len(failed) - 1)
     if failed:
         progress.say(f"{len(failed)} of {len(servers)} servers failed: {states.fault(failed[0])}")
-        useless = [volume for server in failed for volume in disks[server.id] if volume in made]
+        useless = [volume for server in failed for volume in disks[server.name] if volume in made]
         remove(made.conn, FLOATING_IP, [ips[s.id] for s in failed if ips.get(s.id) in made])
         remove(made.conn, VOLUME, useless)
     return [server for server in servers if server not in failed]
@@ -350,7 +356,7 @@ def _attach(
 ) -> None:
     """The disks are in their servers afterwards."""
     conn = made.conn
-    pairs = [(server, volume) for server in servers for volume in disks[server.id]]
+    pairs = [(server, volume) for server in servers for volume in disks[server.name]]
     busy = [volume for _, volume in pairs if not volumes.settled(volume)]
     if busy:
         ready = volumes.wait_until_ready(conn, busy, timeout=timeout, pace=waiting.BY_NOW)

@@ -24,6 +24,7 @@ def wait(
     done: Callable[[Server], bool],
     timeout: float,
     what: str = "",
+    pace: waiting.Pace | None = None,
 ) -> Sequence[Server]:
     """The servers once each is `done`, or in ERROR."""
     return waiting.for_all(
@@ -34,6 +35,7 @@ def wait(
         timeout=timeout,
         what=what,
         hint=HINT,
+        pace=pace,
     )
 
 
@@ -44,16 +46,19 @@ def is_idle(server: Server) -> bool:
 def wait_for_ports(conn: Connection, servers: Sequence[Server], timeout: float) -> dict[str, Port]:
     """The servers' ports by server ID, as soon as they are there; none for one in ERROR.
 
-    Neutron has the port a second before Nova shows the address.
+    Neutron has the port a second before Nova shows the address. Whether a server failed is asked
+    only when its port is late.
     """
 
     ports: dict[str, Port] = {}
+    late: Sequence[Server] = ()
 
     def without_port() -> Sequence[Server]:
-        nonlocal ports
+        nonlocal ports, late
         ports = floating_ips.ports_of(conn, servers)
-        bare = [server.id for server in servers if server.id not in ports]
-        return SERVER.present(conn, bare) if bare else ()
+        bare = [server for server in servers if server.id not in ports]
+        late = SERVER.present(conn, [server.id for server in bare]) if bare and late else bare
+        return late
 
     waiting.until(
         "ports on the network",
@@ -61,6 +66,7 @@ def wait_for_ports(conn: Connection, servers: Sequence[Server], timeout: float) 
         lambda server: server.status == "ERROR",
         timeout=timeout,
         hint=HINT,
+        pace=waiting.BUILDING,
     )
     return ports
 

@@ -92,12 +92,11 @@ RETYPE_TIMEOUT = 3600.0  # seconds; 2 TiB take about 15 minutes
 def list(conn: Connection) -> Table[Volume]:
     """The project's volumes, where they are attached, and what each costs.
 
-    `GET /volumes/detail`, `GET /servers`.
+    `GET /volumes/detail`, and `GET /servers` when any is attached.
     """
-    volumes, servers = gather(
-        lambda: [*VOLUME.list(conn)], lambda: [*conn.compute.servers(details=False)]
-    )
-    names, known = {server.id: server.name for server in servers}, prices.of(conn)
+    volumes, known = [*VOLUME.list(conn)], prices.of(conn)
+    any_attached = any(map(attached_to, volumes))
+    names = {s.id: s.name for s in conn.compute.servers(details=False)} if any_attached else {}
     columns: Columns = {
         "name": "name",
         "GiB": "size",

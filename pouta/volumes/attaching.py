@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
 from pouta import progress, waiting
-from pouta.concurrently import gather
+from pouta.concurrently import gather, meet
 from pouta.errors import Ambiguous, Failed, PoutaError, Refused, TimedOut, chore, listed
 from pouta.kinds import SERVER, VOLUME
 from pouta.made import once
@@ -90,7 +90,8 @@ def detach(
     Refused for the disk that a server boots from.
     `DELETE /servers/{id}/os-volume_attachments/{volume_id}`.
     """
-    disk = _find.now(conn, VOLUME, volume)
+    disk: Volume
+    disk, _ = gather(lambda: _find.now(conn, VOLUME, volume), lambda: meet(conn, "compute"))
     hosts = hosts_of(conn, disk)
     if server is not None:
         wanted = _find.one(conn, SERVER, server).id
@@ -205,11 +206,13 @@ def hosts_of(conn: Connection, volume: Volume) -> Sequence[Server]:
 
     Cinder lists no attachment of a shelved server: its volumes are only "reserved".
     """
-    if not attached_to(volume) and volume.status == "available":
+    known = attached_to(volume)
+    if not known and volume.status == "available":
         return []
+    surely_all = known and not volume.is_multiattach
     return [
         server
-        for server in SERVER.list(conn)
+        for server in (SERVER.present(conn, known) if surely_all else SERVER.list(conn))
         if any(disk.id == volume.id for disk in server.attached_volumes or [])
     ]
 

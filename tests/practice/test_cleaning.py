@@ -74,7 +74,7 @@ def test_everything_with_the_tag_goes_and_the_rest_stays(practice_conn):
         ("port", "plug"),
         ("image", "copy"),
         ("volume snapshot", "monday"),
-        *(("volume", name) for name in ("web-volume-1", "web-boot")),
+        *(("volume", thing.name) for thing in listed if thing.kind == "volume"),
         *(("security group", thing.name) for thing in listed if thing.kind == "security group"),
         ("router", "way"),
         ("subnet", "lan"),
@@ -82,6 +82,8 @@ def test_everything_with_the_tag_goes_and_the_rest_stays(practice_conn):
     ]
     groups = {thing.name for thing in listed if thing.kind == "security group"}
     assert groups == {"group", "tagged by hand"}
+    volumes = {thing.name for thing in listed if thing.kind == "volume"}
+    assert volumes == {"web-volume-1", "web-boot"}
     assert [thing.kind for thing in listed].count("floating IP") == 1
     assert "web-volume-1" in str(listed)
 

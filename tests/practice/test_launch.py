@@ -83,6 +83,15 @@ def test_without_ssh_from_nothing_is_opened_and_without_floating_ip_none_is_paid
     assert [*practice_conn.network.ips()] == []
 
 
+def test_a_group_that_is_named_twice_or_had_anyway_is_had_once(practice_conn):
+    pouta.security_groups.ensure(practice_conn, "web")
+    server = pouta.servers.launch(
+        practice_conn, "web", **SMALL, security_groups=["default", "web", "web"]
+    )
+    assert server.status == "ACTIVE"
+    assert sorted(group["name"] for group in server.security_groups) == ["default", "web"]
+
+
 def test_a_free_floating_ip_of_the_project_is_taken_only_by_name(practice_conn):
     outside = pouta.networks.external(practice_conn)
     kept = practice_conn.network.create_ip(floating_network_id=outside.id)

@@ -79,10 +79,58 @@ def test_waiting_for_things_to_vanish_ends_when_none_is_left(clock):
 def test_pauses_start_short_and_never_fall_below_half_a_second(clock):
     with pytest.raises(TimedOut):
         wait(clock, [[server("BUILD")]] * 1000, timeout=600)
-    assert clock.sleeps[0] == 0.5
-    assert min(clock.sleeps[:-1]) >= 0.5
+    first, *others, _ = clock.sleeps
+    assert first == 0.25
+    assert min(others) == 0.5
+    assert max(others) == 5.0
+    assert others == sorted(others)
+
+
+def test_what_moves_is_looked_at_again_when_it_pays(clock):
+    """A hundred that come one a second: asked for rarely, and yet not late."""
+
+    def look():
+        up = int(clock.now)
+        return [server("ACTIVE")] * up + [server("BUILD")] * (100 - up)
+
+    waiting.until(
+        "servers", look, lambda s: s.status == "ACTIVE",
+        timeout=600, clock=clock, sleep=clock.sleep,
+    )  # fmt: skip
+    assert clock.now < 101
+    assert len(clock.sleeps) < 50  # 200 at two a second
+
+
+def test_a_cloud_that_is_slow_to_answer_is_left_alone_for_longer(clock):
+    def look():
+        clock.now += 2
+        return [server("ACTIVE" if clock.now > 20 else "BUILD")]
+
+    waiting.until(
+        "server", look, lambda s: s.status == "ACTIVE", timeout=60, clock=clock, sleep=clock.sleep
+    )
+    assert clock.sleeps == [0.25, 4, 4, 4]
+
+
+def test_one_that_stays_behind_is_asked_for_less_and_less(clock):
+    looks = [[server("BUILD")] * 10, *[[server("ACTIVE")] * 9 + [server("BUILD")]] * 1000]
+    with pytest.raises(TimedOut):
+        wait(clock, looks, timeout=300)
     assert max(clock.sleeps) == 5.0
-    assert clock.sleeps[:-1] == sorted(clock.sleeps[:-1])
+    assert len(clock.sleeps) < 90  # 600 at two a second
+
+
+def test_things_that_vanish_one_by_one_are_a_rate_too(clock):
+    waiting.until(
+        "servers deleted",
+        lambda: [server("ACTIVE?")] * (50 - int(clock.now)),
+        lambda s: False,
+        timeout=600,
+        clock=clock,
+        sleep=clock.sleep,
+    )
+    assert clock.now < 51
+    assert len(clock.sleeps) < 40  # 100 at two a second
 
 
 def test_what_had_its_time_is_looked_at_at_once(clock):
@@ -125,7 +173,7 @@ def test_retry_after_is_obeyed(clock):
     busy.status_code = 429
     busy.response = SimpleNamespace(headers={"Retry-After": "7"})
     wait(clock, [busy, [server("ACTIVE")]])
-    assert clock.sleeps == [0.5, 7]
+    assert clock.sleeps == [0.25, 7]
 
 
 def test_progress_sees_each_look(clock):

@@ -1,0 +1,121 @@
+"""The practice cloud of the benchmark: what a chore finds there, what it must leave, its clock."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pouta
+from pouta.kinds import FLOATING_IP, PORT, SERVER, VOLUME
+from pouta.made import remove
+from pouta.practice import control
+from pouta.practice.folder import Folder
+
+from .scripts import common
+
+if TYPE_CHECKING:
+    from openstack.compute.v2.server import Server
+    from openstack.connection import Connection
+
+PUBLIC_KEY = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7Cb1Sm9gWw8WVyS5rbXGJmQ9H9hV4cRD4mAa9c4Xj1 bench"
+)
+
+
+@dataclass
+class Cloud:
+    """One running practice cloud, asked directly and not through the proxy."""
+
+    folder: Folder
+    conn: Connection
+
+    def prepare(self, chore: str) -> None:
+        """What the chore finds there, and nothing else."""
+        self.clear()
+        if chore == "attach":
+            wanted = {"image": common.IMAGE, "flavor": common.FLAVOR, "key_name": common.KEY}
+            pouta.servers.launch(self.conn, common.SERVER, **wanted)
+            pouta.volumes.create(self.conn, common.VOLUME, 1)
+
+    def clear(self) -> None:
+        """Whatever a peer has made, or left behind, is gone."""
+        conn = self.conn
+        remove(conn, SERVER, SERVER.list(conn))
+        remove(conn, FLOATING_IP, FLOATING_IP.list(conn))
+        remove(conn, VOLUME, VOLUME.list(conn))
+        ports = [port for port in PORT.list(conn) if not port.device_owner.startswith("network:")]
+        remove(conn, PORT, ports)
+
+    def check(self, step: str, count: int = 1) -> None:
+        """Whether what the step says is done, is done."""
+        if step in ("flavors", "servers", "volumes", "ports"):
+            return
+        servers = [*SERVER.list(self.conn)]
+        if step in ("launch", "address", "full", "attach", "detach", "fleet"):
+            up = [server for server in servers if server.status == "ACTIVE"]
+            assert len(up) == len(servers) == count, f"{len(up)} of {len(servers)} servers are up"
+        if step in ("address", "full"):
+            (ip,) = FLOATING_IP.list(self.conn)
+            assert ip.port_details["device_id"] == servers[0].id, "the floating IP leads nowhere"
+        if step in ("full", "attach", "detach"):
+            (volume,) = VOLUME.list(self.conn)
+            wanted = "available" if step == "detach" else "in-use"
+            assert volume.status == wanted, f"the volume is {volume.status}"
+        if step == "full":
+            groups = {group["name"] for group in servers[0].security_groups}
+            assert {"default", common.GROUP} <= groups, f"its groups are {groups}"
+
+    def began(self, action: str) -> float:
+        """When the compute service took up the last such action, on the clock of `monotonic`."""
+        return self._event("start_time", action)
+
+    def ended(self, action: str) -> float:
+        """When the last of the servers was done with it."""
+        return self._event("finish_time", action)
+
+    def _event(self, column: str, action: str) -> float:
+        with self._nova() as nova:
+            (last,) = nova.execute(
+                f"SELECT max(e.{column}) FROM instance_actions_events e "
+                "JOIN instance_actions a ON a.id = e.action_id WHERE a.action = ?",
+                [action],
+            ).fetchone()
+        return _monotonic(last)
+
+    def told_of_addresses(self, server: Server) -> float:
+        """When Nova had the server's addresses from Neutron."""
+        with self._nova() as nova:
+            (last,) = nova.execute(
+                "SELECT updated_at FROM instance_info_caches WHERE instance_uuid = ?", [server.id]
+            ).fetchone()
+        return _monotonic(last)
+
+    @contextmanager
+    def _nova(self) -> Iterator[sqlite3.Connection]:
+        path = self.folder.databases / "nova.sqlite"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as nova:
+            yield nova
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[Cloud]:
+    """The cloud for the block, with the key and the group that the chores name."""
+    folder = Folder(directory)
+    with control.in_use(folder, quotas="large"):
+        auth = control.login(folder, "practice", folder.password("practice"), common.NETWORK)
+        conn = pouta.connect(auth=auth, region_name="regionOne")
+        pouta.keypairs.ensure(conn, common.KEY, public_key=PUBLIC_KEY)
+        pouta.security_groups.ensure(conn, common.GROUP)
+        yield Cloud(folder, conn)
+
+
+def _monotonic(stamp: Any) -> float:
+    """The API gives only whole seconds of most of its stamps; its database has them all."""
+    then = datetime.fromisoformat(stamp).replace(tzinfo=UTC).timestamp()
+    return then - time.time() + time.monotonic()
