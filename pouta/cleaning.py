@@ -17,6 +17,7 @@ from pouta.display import Columns, Table
 from pouta.errors import Failed, InvalidInput, Leftover, PoutaError, chore, listed
 from pouta.kinds import (
     FLOATING_IP,
+    IMAGE,
     NETWORK,
     PORT,
     ROUTER,
@@ -36,28 +37,18 @@ from pouta.stacks import STACK
 if TYPE_CHECKING:
     from openstack.block_storage.v3.volume import Volume
     from openstack.connection import Connection
-    from openstack.image.v2.image import Image
 
 REMOVE_WITHIN = 300.0  # seconds, for each kind
 LET_GO_WITHIN = 30.0  # seconds; a part of a network that is still in use then has another user
 
 
-@dataclass(frozen=True)
-class _Images(Kind["Image"]):
-    """Images, and those that Nova made of servers: it writes notes among their properties."""
-
-    def notes(self, thing: Image) -> dict[str, str]:
-        return dict(thing.properties or {})
-
-
-IMAGES = _Images("image", "image", "image")
 # Each before what it holds on to.
 ORDER: Sequence[Kind[Any]] = (
     STACK,
     SERVER,
     FLOATING_IP,
     PORT,
-    IMAGES,
+    IMAGE,
     SNAPSHOT,
     VOLUME,
     SECURITY_GROUP,
@@ -169,7 +160,7 @@ def _carrying(conn: Connection, tag: str) -> dict[Kind[Any], Sequence[Any]]:
         # Otherwise what is public, and for an administrator what is anybody's, is listed too.
         owner = {"network": "project_id", "image": "owner"}.get(kind.service)
         mine = {owner: conn.current_project_id} if owner else {}
-        return [thing for thing in kind.list(conn, **mine) if tag in kind.tags(thing)]
+        return kind.carrying(tag, kind.list(conn, **mine))
 
     return dict(zip(ORDER, each(of, ORDER), strict=True))
 

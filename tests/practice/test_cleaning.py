@@ -123,6 +123,20 @@ def test_what_cannot_go_is_named_with_its_reason_and_the_rest_goes(practice_conn
     assert pouta.volumes.find(conn, "held").status == "in-use"
 
 
+def test_an_image_does_not_inherit_the_tag_of_the_one_that_its_server_was_made_of(practice_conn):
+    conn = practice_conn
+    pouta.servers.launch(conn, "old", **SMALL)
+    nightly = pouta.servers.snapshot(conn, "old", "nightly", tags=["rotated"])
+    pouta.servers.launch(conn, "back", **{**SMALL, "image": nightly})
+    pouta.servers.snapshot(conn, "back", "with pouta")
+    conn.compute.create_server_image(pouta.servers.find(conn, "back"), "by hand", wait=True)
+    assert "rotated" not in conn.image.find_image("by hand").properties.values()
+
+    assert [image.name for image in pouta.images.list(conn, tag="rotated")] == ["nightly"]
+    pouta.cleanup(conn, tag="rotated")
+    assert holdings(conn)["image"] == {"with pouta", "by hand"}
+
+
 @pytest.mark.parametrize("tag", ["", " ", "two words", "a,b", None, "x" * 61])
 def test_what_is_no_tag_costs_no_request(member, no_requests, tag):
     with pytest.raises(pouta.InvalidInput, match="is no tag"):
