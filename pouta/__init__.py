@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         stacks,
         volumes,
     )
-    from pouta.cleaning import cleanup, temporary
+    from pouta.cleaning import all_or_nothing, cleanup, temporary
     from pouta.connection import connect
     from pouta.drawing import diagram
 
@@ -67,6 +67,7 @@ __all__ = [
     "Refused",
     "TimedOut",
     "Unreachable",
+    "all_or_nothing",
     "billing",
     "cleanup",
     "connect",
@@ -88,6 +89,7 @@ __all__ = [
 ]
 
 _FUNCTIONS = {
+    "all_or_nothing": "cleaning",
     "cleanup": "cleaning",
     "connect": "connection",
     "diagram": "drawing",

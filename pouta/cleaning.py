@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pouta import progress, volumes
 from pouta.concurrently import each, meet
 from pouta.display import Columns, Table
-from pouta.errors import Failed, InvalidInput, Leftover, PoutaError, chore, listed
+from pouta.errors import Failed, InvalidInput, Leftover, PoutaError, TimedOut, chore, listed
 from pouta.kinds import (
     FLOATING_IP,
     IMAGE,
@@ -123,13 +123,40 @@ def temporary(conn: Connection, *, timeout: float = REMOVE_WITHIN) -> Iterator[s
     Also after an exception, which goes on its way afterwards, and after Ctrl-C. What could not be
     removed is in the exception's `leftovers`. What is and is not removed: see `cleanup`.
     """
-    tag = f"temporary-{secrets.token_hex(4)}"
+    tag = _fresh("temporary")
     try:
         yield tag
     except BaseException as error:
         _clean_up_after(error, conn, tag, timeout)
         raise
     cleanup(conn, tag=tag, timeout=timeout)
+
+
+@contextmanager
+def all_or_nothing(conn: Connection, *, timeout: float = REMOVE_WITHIN) -> Iterator[str]:
+    """A fresh tag for a block; when the block fails, everything that carries it is removed.
+
+        with pouta.all_or_nothing(conn) as tag:
+            volume = pouta.volumes.create(conn, "data", 100, tags=[tag])
+            pouta.servers.launch(conn, "files", …, volumes=[volume], tags=[tag])
+
+    For several chores of which none is of use, or worth paying for, without the others. Only a
+    TimedOut removes nothing: the cloud may still be at work; the tag is in its hint. What could not
+    be removed is in the exception's `leftovers`. What is and is not removed: see `cleanup`.
+    """
+    tag = _fresh("together")
+    try:
+        yield tag
+    except TimedOut as error:
+        error.hint = f"{error.hint}\npouta.cleanup(conn, tag={tag!r}) removes it all.".strip()
+        raise
+    except BaseException as error:
+        _clean_up_after(error, conn, tag, timeout)
+        raise
+
+
+def _fresh(word: str) -> str:
+    return f"{word}-{secrets.token_hex(4)}"
 
 
 def _clean_up_after(error: BaseException, conn: Connection, tag: str, timeout: float) -> None:

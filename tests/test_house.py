@@ -14,7 +14,7 @@ import pouta
 from pouta import errors
 
 ROOT = Path(__file__).parents[1]
-FUNCTIONS = ("connect", "cleanup", "diagram", "temporary")
+FUNCTIONS = ("all_or_nothing", "connect", "cleanup", "diagram", "temporary")
 NOUNS = [name for name in pouta.__all__ if name.islower() and name not in (*FUNCTIONS, "practice")]
 
 
