@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         stacks,
         volumes,
     )
-    from pouta.cleaning import cleanup, temporary
+    from pouta.cleaning import all_or_nothing, cleanup, temporary
     from pouta.connection import connect
     from pouta.drawing import diagram
 
@@ -69,6 +69,7 @@ __all__ = [
     "Refused",
     "TimedOut",
     "Unreachable",
+    "all_or_nothing",
     "billing",
     "cleanup",
     "connect",
@@ -92,6 +93,7 @@ __all__ = [
 _hide_secrets()
 
 _FUNCTIONS = {
+    "all_or_nothing": "cleaning",
     "cleanup": "cleaning",
     "connect": "connection",
     "diagram": "drawing",

@@ -10,7 +10,7 @@ from pouta import clouds, costs, prices
 from pouta.concurrently import gather, meet
 from pouta.costs import Cost, Costs
 from pouta.errors import chore
-from pouta.kinds import FLOATING_IP, NETWORK, PORT, ROUTER, SERVER, VOLUME, name_of
+from pouta.kinds import FLOATING_IP, NETWORK, PORT, ROUTER, SERVER, VOLUME, id_of, name_of
 from pouta.prices import Prices
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ UNUSED = ("available", "error")  # of a volume
 
 
 @chore("estimate what the project costs")
-def estimate(conn: Connection) -> Costs:
+def estimate(conn: Connection, *, tag: str | None = None) -> Costs:
     """What the project costs as it is now, per hour and in 30 days, thing by thing.
 
     Servers by flavor in every state but shelved, volumes by size and type whether attached or not,
@@ -35,11 +35,15 @@ def estimate(conn: Connection) -> Costs:
     the rows: the total, what has no known price (it is never guessed), and the date and source of
     the prices. Object storage is billed in other units, and not in it.
 
+    tag: only what carries it.
+
     Costs nothing, changes nothing: `GET /servers/detail`, `/volumes/detail`, `/v2.0/floatingips`
     and `/v2.0/routers` at the same time.
     """
     held, known = _look(conn), prices.of(conn)
-    return Costs(_count(held, known), known, notes=held.notes, link=_pages(conn))
+    tagged = held.carrying(tag)
+    rows = (cost for cost in _count(held, known) if cost.id in tagged)
+    return Costs(rows, known, notes=held.notes, link=_pages(conn))
 
 
 @chore("look for what is paid for and not used")
@@ -69,6 +73,15 @@ class _Held:
     routers: Sequence[Router]
     free: Router | None
     notes: Sequence[str]
+
+    def carrying(self, tag: str | None) -> set[str]:
+        """The IDs of what carries the tag; of all when there is none."""
+        return {
+            *map(id_of, SERVER.carrying(tag, self.servers)),
+            *map(id_of, VOLUME.carrying(tag, self.volumes)),
+            *map(id_of, FLOATING_IP.carrying(tag, self.ips)),
+            *map(id_of, ROUTER.carrying(tag, self.routers)),
+        }
 
 
 def _look(conn: Connection) -> _Held:

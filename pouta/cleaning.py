@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from pouta import progress, volumes
 from pouta.concurrently import each, meet
 from pouta.display import Columns, Table
-from pouta.errors import Failed, InvalidInput, Leftover, PoutaError, chore, listed
+from pouta.errors import Failed, InvalidInput, Leftover, PoutaError, TimedOut, chore, listed
 from pouta.kinds import (
     FLOATING_IP,
+    IMAGE,
     NETWORK,
     PORT,
     ROUTER,
@@ -36,24 +37,14 @@ from pouta.stacks import STACK
 if TYPE_CHECKING:
     from openstack.block_storage.v3.volume import Volume
     from openstack.connection import Connection
-    from openstack.image.v2.image import Image
 
 REMOVE_WITHIN = 300.0  # seconds, for each kind
 LET_GO_WITHIN = 30.0  # seconds; a part of a network that is still in use then has another user
 
 
-@dataclass(frozen=True)
-class _Images(Kind["Image"]):
-    """Images, and those that Nova made of servers: it writes notes among their properties."""
-
-    def notes(self, thing: Image) -> dict[str, str]:
-        return dict(thing.properties or {})
-
-
-IMAGES = _Images("image", "image", "image")
 KINDS: Sequence[Kind[Any]] = sorted(
     [
-        *(STACK, SERVER, FLOATING_IP, PORT, IMAGES, SNAPSHOT, VOLUME),
+        *(STACK, SERVER, FLOATING_IP, PORT, IMAGE, SNAPSHOT, VOLUME),
         *(SECURITY_GROUP, ROUTER, SUBNET, NETWORK),
     ],
     key=in_order,
@@ -125,13 +116,40 @@ def temporary(conn: Connection, *, timeout: float = REMOVE_WITHIN) -> Iterator[s
     Also after an exception, which goes on its way afterwards, and after Ctrl-C. What could not be
     removed is in the exception's `leftovers`. What is and is not removed: see `cleanup`.
     """
-    tag = f"temporary-{secrets.token_hex(4)}"
+    tag = _fresh("temporary")
     try:
         yield tag
     except BaseException as error:
         _clean_up_after(error, conn, tag, timeout)
         raise
     cleanup(conn, tag=tag, timeout=timeout)
+
+
+@contextmanager
+def all_or_nothing(conn: Connection, *, timeout: float = REMOVE_WITHIN) -> Iterator[str]:
+    """A fresh tag for a block; when the block fails, everything that carries it is removed.
+
+        with pouta.all_or_nothing(conn) as tag:
+            volume = pouta.volumes.create(conn, "data", 100, tags=[tag])
+            pouta.servers.launch(conn, "files", …, volumes=[volume], tags=[tag])
+
+    For several chores of which none is of use, or worth paying for, without the others. Only a
+    TimedOut removes nothing: the cloud may still be at work; the tag is in its hint. What could not
+    be removed is in the exception's `leftovers`. What is and is not removed: see `cleanup`.
+    """
+    tag = _fresh("together")
+    try:
+        yield tag
+    except TimedOut as error:
+        error.hint = f"{error.hint}\npouta.cleanup(conn, tag={tag!r}) removes it all.".strip()
+        raise
+    except BaseException as error:
+        _clean_up_after(error, conn, tag, timeout)
+        raise
+
+
+def _fresh(word: str) -> str:
+    return f"{word}-{secrets.token_hex(4)}"
 
 
 def _clean_up_after(error: BaseException, conn: Connection, tag: str, timeout: float) -> None:
@@ -164,7 +182,7 @@ def _carrying(conn: Connection, tag: str) -> dict[Kind[Any], Sequence[Any]]:
         # Otherwise what is public, and for an administrator what is anybody's, is listed too.
         owner = {"network": "project_id", "image": "owner"}.get(kind.service)
         mine = {owner: conn.current_project_id} if owner else {}
-        return [thing for thing in kind.list(conn, **mine) if tag in kind.tags(thing)]
+        return kind.carrying(tag, kind.list(conn, **mine))
 
     return dict(zip(KINDS, each(of, KINDS), strict=True))
 

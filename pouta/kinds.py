@@ -110,6 +110,10 @@ class Kind(Generic[R]):
         written = self.notes(thing).get(TAGS, "").split(",")
         return {*written, *(getattr(thing, "tags", None) or [])} - {""}
 
+    def carrying(self, tag: str | None, things: Iterable[R]) -> Sequence[R]:
+        """Those of `things` that carry the user's tag; all when there is none to look for."""
+        return [thing for thing in things if tag is None or tag in self.tags(thing)]
+
     def _call(self, conn: Connection, name: str) -> Any:
         return getattr(getattr(conn, self.service), name)
 

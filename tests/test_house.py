@@ -16,7 +16,7 @@ from pouta import errors
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
-FUNCTIONS = ("connect", "cleanup", "diagram", "temporary")
+FUNCTIONS = ("all_or_nothing", "connect", "cleanup", "diagram", "temporary")
 NOUNS = [name for name in pouta.__all__ if name.islower() and name not in (*FUNCTIONS, "practice")]
 
 

@@ -37,8 +37,10 @@ __all__ = [
 
 
 @chore("list images")
-def list(conn: Connection) -> Table[Image]:
+def list(conn: Connection, *, tag: str | None = None) -> Table[Image]:
     """The images that this project may boot: public, its own, shared with it. `GET /v2/images`.
+
+    tag: only those that carry it.
 
     Pouta renews its public images: the name stays, the ID changes. Keep the name in scripts.
     """
@@ -50,7 +52,7 @@ def list(conn: Connection) -> Table[Image]:
         "visibility": "visibility",
         "status": "status",
     }
-    ordered = sorted(IMAGE.list(conn), key=lambda image: image.name or "")
+    ordered = sorted(IMAGE.carrying(tag, IMAGE.list(conn)), key=lambda image: image.name or "")
     return Table.of(conn, IMAGE, ordered, columns)
 
 

@@ -149,7 +149,14 @@ def _still(conn: Connection, server: Server, keep_running: bool) -> Iterator[Non
 
 @dataclass(frozen=True)
 class _ImageOfServer(Kind["Image"]):
-    """An image that Nova makes; it writes the mark among the image's properties."""
+    """An image that Nova makes; it writes the mark among the image's properties.
+
+    A server that is made of the image hands its properties on to its own images, so tags are not
+    among them.
+    """
+
+    def noted(self, attributes: dict[str, Any], mark: str, tags: Sequence[str]) -> dict[str, Any]:
+        return super().noted(attributes, mark, ())
 
     def create(self, conn: Connection, **attributes: Any) -> Image:
         server: Server = attributes.pop("server")
@@ -165,6 +172,8 @@ _IMAGE_OF_SERVER = _ImageOfServer("image", "image", "image", note="metadata")
 def _image(made: Made, server: Server, name: str, timeout: float) -> Image:
     conn = made.conn
     image = made.create(_IMAGE_OF_SERVER, name=name, server=server)
+    for tag in made.tags:
+        image.add_tag(conn.image, tag)
     what = f"image '{name}' of server '{server.name}'"
     states.wait(conn, [server], states.is_idle, timeout, what)
     # Where Nova fails, the image is gone, or stays as it was.

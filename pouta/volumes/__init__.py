@@ -44,7 +44,7 @@ from pouta.volumes.snapshots import (
     list_snapshots,
     snapshot,
 )
-from pouta.volumes.transfers import Transfer, accept, cancel_transfer, transfer
+from pouta.volumes.transfers import Transfer, accept, cancel_transfer, move, transfer
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.snapshot import Snapshot
@@ -75,6 +75,7 @@ __all__ = [
     "list_types",
     "make",
     "mount_script",
+    "move",
     "retype",
     "settled",
     "snapshot",

@@ -65,11 +65,16 @@ def snapshot(
 
 
 @chore("list volume snapshots")
-def list_snapshots(conn: Connection, volume: str | Volume | None = None) -> Table[Snapshot]:
-    """The project's volume snapshots, or those of one volume. `GET /snapshots/detail`."""
+def list_snapshots(
+    conn: Connection, volume: str | Volume | None = None, *, tag: str | None = None
+) -> Table[Snapshot]:
+    """The project's volume snapshots, the oldest first, or those of one volume.
+
+    tag: only those that carry it. `GET /snapshots/detail`.
+    """
     disks = {disk.id: disk for disk in VOLUME.list(conn)}
     chosen = {} if volume is None else {"volume_id": _find.one(conn, VOLUME, volume).id}
-    snapshots = SNAPSHOT.list(conn, **chosen)
+    snapshots = SNAPSHOT.carrying(tag, SNAPSHOT.list(conn, **chosen))
     columns: Columns = {
         "name": "name",
         "GiB": "size",

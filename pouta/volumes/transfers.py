@@ -107,6 +107,30 @@ def accept(
     return volume
 
 
+@chore("move volume {volume} to another project")
+def move(
+    conn: Connection, volume: str | Volume, to: Connection, *, timeout: float = CHANGE_TIMEOUT
+) -> Volume:
+    """The volume belongs to the project of the Connection `to` afterwards, with its snapshots.
+
+    That project pays for it from then on. Both are in one cloud, and you are logged in to both; to
+    give it to somebody else, see `transfer`. When it cannot be taken there it stays where it is.
+
+    Refused while it is attached. `POST /volume-transfers`, `/volume-transfers/{id}/accept`.
+    """
+    if conn.current_project_id == to.current_project_id:
+        raise InvalidInput(
+            "Both connections lead to the same project.",
+            hint="One openrc file, or one cloud in clouds.yaml, leads to one project.",
+        )
+    offer = transfer(conn, volume)
+    try:
+        return accept(to, offer, timeout=timeout)
+    except BaseException:
+        conn.block_storage.delete_transfer(offer.id, ignore_missing=True)
+        raise
+
+
 @chore("take back the offer of volume {volume}")
 def cancel_transfer(conn: Connection, volume: str | Volume) -> Volume:
     """The volume is no more offered to another project; not offered at all, nothing changes.

@@ -15,7 +15,7 @@ def test_a_project_is_counted_and_its_waste_ended(practice_conn, practice_cloud)
     conn = practice_conn
     disks = practice_cloud.admin.block_storage
     disks.update_quota_set(conn.current_project_id, **{"gigabytes_standard.multiattach": 10})
-    pouta.servers.launch(conn, "web", **SMALL, floating_ip=True, volumes=[10])
+    pouta.servers.launch(conn, "web", **SMALL, floating_ip=True, volumes=[10], tags=["trial"])
     off = pouta.servers.launch(conn, "off", image="cirros", flavor="standard.small", key_name=False)
     pouta.volumes.create(conn, "spare", 100, volume_type="capacity")
     pouta.volumes.create(conn, "shared", 1, volume_type="standard.multiattach")
@@ -35,6 +35,9 @@ def test_a_project_is_counted_and_its_waste_ended(practice_conn, practice_cloud)
     assert [row.per_hour for row in table if row.kind == "floating IP"] == [0.2]
     assert table.total_per_hour == pytest.approx(0.26 + 0.52 + 0.2 + (36 + 180) / 1024)
     assert [row.name for row in table.unpriced] == ["shared"]
+    assert {row.name for row in billing.estimate(conn, tag="trial")} == {"web", "web-volume-1"} | {
+        ip.floating_ip_address for ip in conn.network.ips()
+    }
 
     with recorded() as requests:
         servers = pouta.servers.list(conn)

@@ -254,7 +254,7 @@ class TestSnapshots:
             "private",
         )
         assert image.size > 0
-        assert image.properties["pouta_tags"] == "nightly"
+        assert image.tags == ["nightly"]
         assert actions(practice_conn, web)[:3] == ["start", "createImage", "stop"]
         assert servers.find(practice_conn, "web").status == "ACTIVE"
         assert pouta.images.login_user(practice_conn, image) == "almalinux"

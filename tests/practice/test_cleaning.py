@@ -125,6 +125,20 @@ def test_what_cannot_go_is_named_with_its_reason_and_the_rest_goes(practice_conn
     assert pouta.volumes.find(conn, "held").status == "in-use"
 
 
+def test_an_image_does_not_inherit_the_tag_of_the_one_that_its_server_was_made_of(practice_conn):
+    conn = practice_conn
+    pouta.servers.launch(conn, "old", **SMALL)
+    nightly = pouta.servers.snapshot(conn, "old", "nightly", tags=["rotated"])
+    pouta.servers.launch(conn, "back", **{**SMALL, "image": nightly})
+    pouta.servers.snapshot(conn, "back", "with pouta")
+    conn.compute.create_server_image(pouta.servers.find(conn, "back"), "by hand", wait=True)
+    assert "rotated" not in conn.image.find_image("by hand").properties.values()
+
+    assert [image.name for image in pouta.images.list(conn, tag="rotated")] == ["nightly"]
+    pouta.cleanup(conn, tag="rotated")
+    assert holdings(conn)["image"] == {"with pouta", "by hand"}
+
+
 @pytest.mark.parametrize("tag", ["", " ", "two words", "a,b", None, "x" * 61])
 def test_what_is_no_tag_costs_no_request(member, no_requests, tag):
     with pytest.raises(pouta.InvalidInput, match="is no tag"):
@@ -169,3 +183,32 @@ class TestTemporary:
             VOLUME.create(practice_conn, name="x", size=1, metadata={"pouta_tags": f"a,{tag},b"})
             held = next(iter(VOLUME.named(practice_conn, "x")))
             pouta.volumes.attach(practice_conn, "keeper", held)
+
+
+class TestAllOrNothing:
+    def test_what_a_failed_block_made_goes_and_what_was_there_stays(self, practice_conn):
+        pouta.volumes.create(practice_conn, "mine", 1, tags=["together"])
+        before = holdings(practice_conn)
+
+        with pytest.raises(pouta.NotFound), pouta.all_or_nothing(practice_conn) as tag:
+            pouta.servers.launch(practice_conn, "web", **SMALL, volumes=[1, "mine"], tags=[tag])
+            pouta.servers.launch(practice_conn, "db", image="cirros", flavor="standard.tinny")
+
+        assert holdings(practice_conn) == before
+        assert pouta.volumes.find(practice_conn, "mine").status == "available"
+
+    def test_all_stays_when_the_block_comes_to_its_end(self, practice_conn):
+        with pouta.all_or_nothing(practice_conn) as tag:
+            pouta.volumes.create(practice_conn, "data", 1, tags=[tag])
+        assert holdings(practice_conn)["volume"] == {"data"}
+
+    def test_after_a_timeout_nothing_is_removed_and_it_says_what_would(self, practice_conn):
+        with pytest.raises(pouta.TimedOut) as caught, pouta.all_or_nothing(practice_conn) as tag:
+            pouta.volumes.create(practice_conn, "data", 1, tags=[tag])
+            pouta.servers.launch(practice_conn, "web", **SMALL, timeout=0.01, tags=[tag])
+        assert holdings(practice_conn)["server"] == {"web"}
+        call = caught.value.hint.splitlines()[-1].split(" removes")[0]
+
+        exec(call, {"pouta": pouta, "conn": practice_conn})
+
+        assert holdings(practice_conn)["server"] == holdings(practice_conn)["volume"] == set()

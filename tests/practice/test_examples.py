@@ -2,89 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import pytest
 import yaml
-from openstack.connection import Connection
 
 import pouta
+from pouta.concurrently import each
+from tests.shell import EXAMPLES, NOTHING, billed, refused, succeeded
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob("*.py"))
+NEEDED = {
+    "attach_volume.py": ["web", "data"],
+    "cluster.py": ["demo"],
+    "dask_cluster.py": ["demo"],
+    "launch_vm.py": ["web"],
+    "move_volume.py": ["data", "--to-cloud", "theirs"],
+    "nfs_server.py": ["files"],
+    "nightly_snapshot.py": ["web"],
+    "share_image.py": ["golden", "--accept"],
+}
 TINY = {"image": "Ubuntu-24.04", "flavor": "standard.tiny"}
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Run an example in a folder of the user's, with these OS_ and POUTA_ variables."""
-
-    def run(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(EXAMPLES / script), *arguments],
-            cwd=tmp_path,
-            env={**os.environ, **variables},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    return run
-
-
-@pytest.fixture
-def logged_in(practice_conn: Connection, home: Path) -> Connection:
-    """The user has a clouds.yaml with one cloud, called as in Pouta's download: `openstack`."""
-    auth = dict(practice_conn.config.config["auth"])
-    folder = home / ".config" / "openstack"
-    folder.mkdir(parents=True)
-    cloud = {"auth": auth, "region_name": "regionOne", "interface": "public"}
-    (folder / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"openstack": cloud}}))
-    return practice_conn
-
-
-@pytest.fixture
-def shared_user(practice_cloud) -> Iterator[Connection]:
-    """The practice cloud's own user, who keeps no key pairs of homes that are gone."""
-    compute = practice_cloud.connection.compute
-    before = {pair.name for pair in compute.keypairs()}
-    yield practice_cloud.connection
-    for pair in compute.keypairs():
-        if pair.name not in before:
-            compute.delete_keypair(pair)
-
-
-def billed(conn: Connection) -> dict[str, set[str]]:
-    """The names and addresses of all that costs something."""
-    return {
-        "servers": {server.name for server in conn.compute.servers()},
-        "volumes": {volume.name for volume in conn.block_storage.volumes()},
-        "floating IPs": {ip.floating_ip_address for ip in conn.network.ips()},
-    }
-
-
-NOTHING: dict[str, set[str]] = {"servers": set(), "volumes": set(), "floating IPs": set()}
-
-
-def succeeded(done: subprocess.CompletedProcess[str]) -> str:
-    """What it printed; it had no complaints."""
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def refused(done: subprocess.CompletedProcess[str]) -> str:
-    """What it said when it gave up: a sentence and a hint, for people and not for programmers."""
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) <= 2
-    return done.stderr
 
 
 def test_the_quickstart_does_the_main_job_and_leaves_nothing_billed(run, logged_in, home):
@@ -258,20 +195,16 @@ def test_raw_requests_reads_flavors_with_a_token_that_it_keeps_to_itself(run, lo
     assert len(longest) < 60  # no token is longer than that
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_each_example_explains_itself(script, run):
-    said = succeeded(run(script, "--help"))
-
-    assert f"python examples/{script}" in said
+def test_each_example_explains_itself(run):
+    for script, done in zip(SCRIPTS, each(lambda name: run(name, "--help"), SCRIPTS), strict=True):
+        assert f"python examples/{script}" in succeeded(done)
 
 
-@pytest.mark.parametrize("script", [name for name in SCRIPTS if name != "quickstart.py"])
-def test_without_credentials_an_example_says_how_to_log_in(script, run):
-    needed = {"launch_vm.py": ["web"], "attach_volume.py": ["web", "data"]}
+def test_without_credentials_an_example_says_how_to_log_in(run):
+    scripts = [name for name in SCRIPTS if name != "quickstart.py"]  # it takes a practice cloud
 
-    done = run(script, *needed.get(script, []))
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("No credentials were found.")
-    assert 'pouta.connect("practice")' in done.stderr
-    assert "Traceback" not in done.stderr
+    for done in each(lambda name: run(name, *NEEDED.get(name, [])), scripts):
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("No credentials were found.")
+        assert 'pouta.connect("practice")' in done.stderr
+        assert "Traceback" not in done.stderr

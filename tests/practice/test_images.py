@@ -11,17 +11,9 @@ import requests
 import pouta
 from pouta import identity, images, progress, servers
 from pouta.images import files as image_files
-from pouta.practice.folder import Folder
-from pouta.practice.project import own_project
 from tests.wire import answer_lost, recorded
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def other_project(practice_cloud):
-    with own_project(Folder(practice_cloud.directory), practice_cloud.admin) as other:
-        yield other
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import yaml
 from openstack.connection import Connection
 
 import pouta
-from tests.practice.test_examples import shared_user as shared_user
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -8,9 +8,7 @@ import pytest
 
 import pouta
 from pouta import servers, volumes
-from pouta.practice.folder import Folder
-from pouta.practice.project import own_project
-from pouta.volumes import mounting
+from pouta.volumes import mounting, transfers
 from tests.wire import answer_lost, recorded
 
 SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
@@ -22,12 +20,6 @@ def said(monkeypatch):
     sentences = []
     monkeypatch.setattr("pouta.progress.say", sentences.append)
     return sentences
-
-
-@pytest.fixture
-def other_project(practice_cloud):
-    with own_project(Folder(practice_cloud.directory), practice_cloud.admin) as other:
-        yield other
 
 
 def disks(conn):
@@ -254,6 +246,18 @@ def test_a_volume_goes_to_another_project(practice_conn, other_project):
 
     back = volumes.transfer(other_project, theirs)
     assert volumes.accept(practice_conn, back.id, back.auth_key).id == data.id
+
+    with recorded() as requests, pytest.raises(pouta.InvalidInput, match="the same project"):
+        volumes.move(practice_conn, "data", practice_conn)
+    assert requests == []
+    with (
+        mock.patch.object(transfers, "accept", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        volumes.move(practice_conn, "data", other_project)
+    assert disks(practice_conn)["data"].status == "available"
+    assert volumes.move(practice_conn, "data", other_project).id == data.id
+    assert {*disks(other_project)} == {"data"}
 
 
 def test_what_is_in_use_is_not_given_away(practice_conn):

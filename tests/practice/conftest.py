@@ -1,0 +1,87 @@
+"""Somebody who runs the examples: in a shell, logged in, and perhaps a member of two projects."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from openstack.connection import Connection
+
+from pouta.practice.folder import Folder
+from pouta.practice.project import own_project
+from tests.shell import EXAMPLES, Run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run an example in a folder of the user's, with these OS_ and POUTA_ variables."""
+
+    def run(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(EXAMPLES / script), *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture
+def logged_in(practice_conn: Connection, home: Path) -> Connection:
+    """The user has a clouds.yaml with one cloud, called as in Pouta's download: `openstack`."""
+    write_clouds(home, openstack=practice_conn)
+    return practice_conn
+
+
+@pytest.fixture
+def other_project(practice_cloud) -> Iterator[Connection]:
+    """A second project of the same cloud."""
+    with own_project(Folder(practice_cloud.directory), practice_cloud.admin) as other:
+        yield other
+
+
+@pytest.fixture
+def in_both(
+    practice_conn: Connection,
+    other_project: Connection,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[Connection, Connection]:
+    """The user's clouds.yaml has two projects, `ours` and `theirs`, and OS_CLOUD says `ours`."""
+    write_clouds(home, ours=practice_conn, theirs=other_project)
+    monkeypatch.setenv("OS_CLOUD", "ours")
+    return practice_conn, other_project
+
+
+def write_clouds(home: Path, **connections: Connection) -> None:
+    clouds = {
+        name: {
+            "auth": dict(conn.config.config["auth"]),
+            "region_name": "regionOne",
+            "interface": "public",
+        }
+        for name, conn in connections.items()
+    }
+    folder = home / ".config" / "openstack"
+    folder.mkdir(parents=True)
+    (folder / "clouds.yaml").write_text(yaml.safe_dump({"clouds": clouds}))
+
+
+@pytest.fixture
+def shared_user(practice_cloud) -> Iterator[Connection]:
+    """The practice cloud's own user, who keeps no key pairs of homes that are gone."""
+    compute = practice_cloud.connection.compute
+    before = {pair.name for pair in compute.keypairs()}
+    yield practice_cloud.connection
+    for pair in compute.keypairs():
+        if pair.name not in before:
+            compute.delete_keypair(pair)
