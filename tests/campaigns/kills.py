@@ -115,6 +115,8 @@ def start(wish: dict[str, Any], proxy: Proxy, auth: dict[str, str]) -> subproces
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | credentials | where,
+        # A shell's background job ignores Ctrl-C, and so would its children.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
