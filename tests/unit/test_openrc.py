@@ -4,7 +4,6 @@ import contextlib
 import shlex
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -325,19 +324,22 @@ fi"""
 
 
 def test_a_value_that_doubles_on_every_line_ends_soon(read):
-    began = time.monotonic()
     with pytest.raises(ConfigurationError, match="line 16: a value longer than"):
         read("A=x\n" + "A=$A$A\n" * 100_000)
-    assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("unit", ["A=$B$B\n", "\\a", "a~", "''", '"', "if [ a ]\nthen\n", "\\\n"])
-def test_a_large_file_takes_no_longer_than_it_is_large(read, unit):
-    began = time.monotonic()
-    text = f"B={'x' * 16_000}\n" + unit * (1_000_000 // len(unit))
-    with contextlib.suppress(ConfigurationError):
-        read(text)
-    assert time.monotonic() - began < 20
+@pytest.mark.timeout(120)  # work that grew with the square of the size would take an hour
+@pytest.mark.parametrize(
+    "unit", ["A=$OS_B$OS_B\n", "\\a", "a~", "''", '"', "if [ a ]\nthen\n", "\\\n"]
+)
+def test_a_large_file_comes_to_an_end(read, unit):
+    value = "x" * 16_000
+    try:
+        file = read(f"export OS_B={value}\n" + unit * (1_000_000 // len(unit)))
+    except ConfigurationError as error:
+        assert ", line " in str(error)
+    else:
+        assert file.variables["OS_B"] == value
 
 
 def test_what_is_no_openrc_file_is_told_plainly(read, tmp_path):
