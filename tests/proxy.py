@@ -246,3 +246,24 @@ async def _send_half(asked: web.BaseRequest, answer: web.Response) -> None:
     partial.content_length = len(body)
     await partial.prepare(asked)
     await partial.write(body[: len(body) // 2])
+
+
+def posts(place: str) -> Callable[[Request], bool]:
+    return lambda request: request.method == "POST" and request.path.split("?")[0].endswith(place)
+
+
+def once(
+    proxy: Proxy, which: Callable[[Request], bool], fault: Fault | None, act: Any = None
+) -> None:
+    """The next such request goes wrong, or something happens just before it."""
+    left = [True]
+
+    def strike(request: Request) -> Fault | None:
+        if not which(request) or not left:
+            return None
+        left.clear()
+        if act:
+            act()
+        return fault
+
+    proxy.fault = strike

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,21 +39,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture(scope="session")
-def practice_cloud(pytestconfig: pytest.Config) -> Iterator[PracticeCloud]:
-    """A real OpenStack on this machine, with connections as member and as administrator."""
+@contextmanager
+def running(
+    directory: Path | None, quotas: str | None = None, latest: bool | None = None
+) -> Iterator[PracticeCloud]:
+    """The practice cloud of a folder, for the block."""
     from . import control
     from .folder import Folder
 
-    named = os.environ.get("POUTA_PRACTICE_DIR") or pytestconfig.getini("practice_dir")
-    folder = Folder(pytestconfig.rootpath / named if named else None)
-    quotas = pytestconfig.getini("practice_quotas") or None
-    latest = pytestconfig.getini("practice_latest")
+    folder = Folder(directory)
     with control.in_use(folder, quotas=quotas, latest=latest):
         member, admin = control.connect(folder), control.connect(folder, "practice-admin")
         yield PracticeCloud(folder.path, member, admin)
         member.close()
         admin.close()
+
+
+@pytest.fixture(scope="session")
+def practice_cloud(pytestconfig: pytest.Config) -> Iterator[PracticeCloud]:
+    """A real OpenStack on this machine, with connections as member and as administrator."""
+    named = os.environ.get("POUTA_PRACTICE_DIR") or pytestconfig.getini("practice_dir")
+    quotas = pytestconfig.getini("practice_quotas") or None
+    latest = pytestconfig.getini("practice_latest")
+    with running(pytestconfig.rootpath / named if named else None, quotas, latest) as cloud:
+        yield cloud
 
 
 @pytest.fixture

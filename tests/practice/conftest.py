@@ -1,4 +1,4 @@
-"""Somebody who runs the examples: in a shell, logged in, and perhaps a member of two projects."""
+"""Somebody behind a proxy; and somebody who runs examples: in a shell, a member of two projects."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +15,22 @@ from openstack.connection import Connection
 
 from pouta.practice.folder import Folder
 from pouta.practice.project import own_project
+from tests.campaigns import ground
 from tests.shell import EXAMPLES, Run
+
+
+@pytest.fixture
+def conn(proxy, practice_conn) -> Iterator[Any]:
+    """A connection to the test's own project, through the proxy."""
+    through = proxy.connect(practice_conn.config.config["auth"])
+    yield through
+    proxy.fault = lambda request: None
+    through.close()
+
+
+@pytest.fixture
+def before(practice_conn):
+    return ground.holdings(practice_conn)
 
 
 @pytest.fixture

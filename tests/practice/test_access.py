@@ -181,7 +181,7 @@ class TestFloatingIps:
         ip = floating_ips.attach(practice_conn, web)
         assert ip.floating_ip_address in str(servers.find(practice_conn, "web").addresses)
         assert floating_ips.attach(practice_conn, "web").id == ip.id
-        assert str(floating_ips.list(practice_conn)).splitlines()[1].endswith("web")
+        assert str(floating_ips.list(practice_conn)).splitlines()[1].split()[-2:] == ["web", "0.2"]
         with pytest.raises(pouta.Refused, match="in_use=True"):
             floating_ips.release(practice_conn, ip.floating_ip_address)
         floating_ips.release(practice_conn, ip.floating_ip_address, in_use=True)

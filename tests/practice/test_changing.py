@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 import pouta
 import pouta.prices
 from pouta import servers, waiting
 from pouta.servers import states
+from tests.proxy import posts, refuse
 from tests.wire import answer_lost, recorded
 
 SMALL = {"image": "AlmaLinux-9", "flavor": "standard.tiny", "key_name": False}
@@ -295,10 +298,6 @@ class TestSnapshots:
         assert actions(practice_conn, web)[0] == "start"
         assert not [i for i in practice_conn.image.images() if i.name == "copy"]
 
-        with pytest.raises(pouta.Refused):
-            servers.snapshot(practice_conn, "web", "x" * 300)
-        assert servers.find(practice_conn, "web").status == "ACTIVE"
-
         wait = states.wait
 
         def wait_and_lose_it(conn, *args):
@@ -311,6 +310,17 @@ class TestSnapshots:
         with pytest.raises(pouta.Failed, match="gave up on the image 'lost'"):
             servers.snapshot(practice_conn, "web", "lost", keep_running=True)
         assert servers.find(practice_conn, "web").status == "ACTIVE"
+
+    def test_after_a_refusal_it_runs_again(self, practice_conn, web, proxy, conn):
+        """Failure 11: the second thing that is asked of the server is the image."""
+        is_action, asked = posts("/action"), itertools.count()
+        proxy.fault = lambda request: (
+            refuse(403) if is_action(request) and next(asked) == 1 else None
+        )
+        with pytest.raises(pouta.Refused):
+            servers.snapshot(conn, "web", "copy")
+        assert servers.find(practice_conn, "web").status == "ACTIVE"
+        assert actions(practice_conn, web)[:2] == ["start", "stop"]
 
     def test_a_volume_booted_server_gets_volume_snapshots_and_is_told(self, practice_conn, said):
         """Failures 12 and 33: no image of 0 bytes, and a recipe instead of a rescue."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -19,45 +17,10 @@ from pouta.kinds import ROUTER
 from tests.campaigns import faults, ground, kills
 from tests.campaigns.faults import IMAGE
 from tests.campaigns.ground import new
-from tests.proxy import CUT, GATEWAY, LATE, LOSE, Fault, Proxy, Request, refuse
+from tests.proxy import CUT, GATEWAY, LATE, LOSE, Fault, Proxy, Request, once, posts, refuse
 
 WANTED = {"image": IMAGE, "flavor": "standard.tiny", "key_name": False}
 WHOLE = {**WANTED, "floating_ip": True, "volumes": [1]}
-
-
-@pytest.fixture
-def conn(proxy, practice_conn) -> Iterator[Any]:
-    """A connection to the test's own project, through the proxy."""
-    through = proxy.connect(practice_conn.config.config["auth"])
-    yield through
-    proxy.fault = lambda request: None
-    through.close()
-
-
-@pytest.fixture
-def before(practice_conn):
-    return ground.holdings(practice_conn)
-
-
-def posts(place: str) -> Callable[[Request], bool]:
-    return lambda request: request.method == "POST" and request.path.split("?")[0].endswith(place)
-
-
-def once(
-    proxy: Proxy, which: Callable[[Request], bool], fault: Fault | None, act: Any = None
-) -> None:
-    """The next such request goes wrong, or something happens just before it."""
-    left = [True]
-
-    def strike(request: Request) -> Fault | None:
-        if not which(request) or not left:
-            return None
-        left.clear()
-        if act:
-            act()
-        return fault
-
-    proxy.fault = strike
 
 
 def each_first(proxy: Proxy, fault: Fault) -> list[str]:
@@ -306,31 +269,3 @@ def test_a_volume_that_goes_to_error(proxy, conn, practice_conn, practice_cloud,
         pouta.servers.launch(conn, "web", **WHOLE)
     assert caught.value.leftovers == []
     assert left_behind(practice_conn, before) == NOTHING
-
-
-@pytest.mark.parametrize(
-    ("service", "moment"),
-    [
-        ("nova", "/servers"),
-        ("nova", "/os-volume_attachments"),
-        ("cinder", "/volumes"),
-        ("cinder", "/os-volume_attachments"),
-        ("neutron", "/floatingips"),
-    ],
-)
-def test_a_service_that_is_killed_and_comes_back(
-    proxy, conn, practice_conn, practice_cloud, before, service, moment
-):
-    def kill() -> None:
-        pid = pouta.practice.status(practice_cloud.directory).processes[service]
-        os.kill(pid, signal.SIGKILL)
-
-    once(proxy, posts(moment), None, kill)
-    error = None
-    try:
-        pouta.servers.launch(conn, "web", **WHOLE, timeout=60)
-    except pouta.PoutaError as raised:
-        error = raised
-    made = new(before, ground.at_rest(practice_conn)[0])
-    outcome = faults.judged(1, error, made, ours=True)
-    assert not outcome.wrong, outcome

@@ -13,9 +13,7 @@ import pouta
 from pouta import prices
 from pouta.practice.folder import Folder
 from pouta.practice.project import own_project
-from tests.practice.test_examples import NOTHING, billed
-from tests.practice.test_examples import logged_in as logged_in
-from tests.practice.test_examples import shared_user as shared_user
+from tests.shell import NOTHING, billed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOKS = sorted(path.name for path in EXAMPLES.glob("*.ipynb"))

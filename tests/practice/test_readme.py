@@ -44,6 +44,7 @@ def blocks() -> list[Block]:
 BLOCKS = blocks()
 BASH = [block.text for block in BLOCKS if block.language == "bash"]
 PRACTICE = next(text for text in BASH if "pouta.practice" in text)
+CAMPAIGNS = next(text for text in BASH if "tests.campaigns" in text)
 
 
 def shown(text: str) -> str:
@@ -271,7 +272,7 @@ def test_the_practice_commands_make_a_cloud_use_it_and_remove_it(own_practice_fo
 
 
 def test_every_block_of_shell_is_looked_at():
-    assert BASH == [FIRST_COMMAND, TEST_COMMAND, PRACTICE]
+    assert BASH == [FIRST_COMMAND, TEST_COMMAND, PRACTICE, CAMPAIGNS]
     assert {block.language for block in BLOCKS} == {"bash", "python", "text"}
 
 
