@@ -63,6 +63,13 @@ class PoutaError(Exception):
             lines.append("Left behind: " + "; ".join(map(str, self.leftovers)) + ".")
         return "\n".join(lines)
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: the sentences, instead of pages of frames of three libraries.
+
+        `%debug` still has the frames, and so has whoever catches it.
+        """
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ConfigurationError(PoutaError):
     """What was given to log in with, or another file or setting, cannot be used."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 from types import SimpleNamespace
 
+import nbclient
+import nbformat
 import pytest
 import requests
 from keystoneauth1 import exceptions as keystone
@@ -104,3 +106,16 @@ def test_an_error_survives_pickling():
 def test_names_are_listed_as_people_do():
     assert errors.listed(["a"]) == "'a'"
     assert errors.listed(["a", "b", "c"]) == "'a', 'b' and 'c'"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_notebook_shows_the_sentences_and_no_frames():
+    fails = (
+        "from pouta import errors\n"
+        "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n"
+        "    raise errors.NotFound('No flavor.', hint='Closest: one.') from error"
+    )
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(fails)])
+    nbclient.NotebookClient(book, timeout=60, kernel_name="python3", allow_errors=True).execute()
+    (shown,) = book.cells[0].outputs
+    assert shown.traceback == ["NotFound: No flavor.\nClosest: one."]
