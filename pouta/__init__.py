@@ -103,7 +103,8 @@ _FUNCTIONS = {
 
 def __getattr__(name: str) -> Any:
     """Load a helper module, and with it openstacksdk, when it is first used."""
-    notebook.show_resources()
+    if shell := notebook.shell():
+        importlib.import_module("pouta.single").shown_in(shell)
     if name in _FUNCTIONS:
         return getattr(importlib.import_module(f"pouta.{_FUNCTIONS[name]}"), name)
     if name in __all__:

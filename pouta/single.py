@@ -106,6 +106,14 @@ SHEETS = {
 }
 
 
+def shown_in(shell: Any) -> None:
+    """IPython's shell shows a single resource as a table, unless its user has chosen."""
+    for form, function in {"text/html": as_html, "text/plain": as_text}.items():
+        formatter = shell.display_formatter.formatters[form]
+        if formatter.for_type_by_name("openstack.resource", "Resource") is None:
+            formatter.for_type_by_name("openstack.resource", "Resource", function)
+
+
 def as_html(thing: Resource) -> str:
     """The resource in HTML; its name leads to its page in the dashboard."""
     conn = thing._connection
