@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import sys
+import threading
 
 from .. import catalogue
 from ..folder import ADMIN, MEMBER, PROJECT, REGION, SERVICE, write_private
@@ -66,6 +67,7 @@ def applications(folder, first_time):
 
     # Else the roles of a deleted credential stay, and meet the next one that gets its number.
     core.enable_sqlite_foreign_key()
+    keep_tokens_apart()
     if first_time:
         # Keystone's backends can be loaded only once in a process.
         process.in_a_child(make_database, folder)
@@ -78,6 +80,20 @@ def applications(folder, first_time):
     from placement.wsgi import init_application
 
     return {"identity": identity, "placement": init_application()}
+
+
+def keep_tokens_apart():
+    """Keystone's middleware notes the token of a request on itself, which threads share here.
+
+    Then somebody else's roles are taken now and then.
+    """
+    from keystone.server.flask.request_processing.middleware import auth_context
+
+    noted = threading.local()
+    auth_context.AuthContextMiddleware.token = property(
+        lambda self: getattr(noted, "token", None),
+        lambda self, token: setattr(noted, "token", token),
+    )
 
 
 def make_database(folder):
