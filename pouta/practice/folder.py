@@ -83,10 +83,11 @@ class Folder:
         self.path.chmod(0o700)
         for part in (self.configuration, self.databases, self.keys, self.logs):
             part.mkdir(mode=0o700, exist_ok=True)
-        if not self._passwords.exists():
-            names = (ADMIN, MEMBER, SERVICE, "shared_secret")
-            made = {name: secrets.token_urlsafe(18) for name in names}
-            write_private(self._passwords, json.dumps(made))
+        with lock(self.path / "passwords.lock"):
+            if not self._passwords.exists():
+                names = (ADMIN, MEMBER, SERVICE, "shared_secret")
+                made = {name: secrets.token_urlsafe(18) for name in names}
+                write_private(self._passwords, json.dumps(made))
 
     def password(self, name: str) -> str:
         """The password of a user of this cloud."""

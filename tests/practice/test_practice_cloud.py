@@ -83,6 +83,30 @@ def mine(tmp_path_factory):
 # Starting, stopping, looking
 
 
+def test_whoever_makes_a_folder_at_the_same_time_has_the_same_passwords(tmp_path):
+    code = (
+        "import sys; from pouta.practice.folder import ADMIN, Folder\n"
+        "print('waiting', flush=True); sys.stdin.read()\n"
+        "for number in range(50):\n"
+        "    folder = Folder(f'{sys.argv[1]}-{number}'); folder.create()\n"
+        "    print(folder.password(ADMIN))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "cloud")]
+    makers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for maker in makers:
+        assert maker.stdout.readline() == "waiting\n"
+    for maker in makers:
+        maker.stdin.close()
+    seen = {maker.stdout.read() for maker in makers}
+    assert {maker.wait() for maker in makers} == {0}
+    assert len(seen) == 1
+    for maker in makers:
+        maker.stdout.close()
+
+
 def test_a_second_start_finds_the_cloud_running(mine):
     before = practice.status(mine)
     done = run("start", directory=mine)
