@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
 from keystoneauth1 import session
@@ -10,6 +10,9 @@ from requests import Response
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
 
 CONNECT_TIMEOUT = 10.0  # seconds
 ANSWER_TIMEOUT = 60.0  # seconds
@@ -79,6 +82,8 @@ class Adapter(session.TCPKeepAliveAdapter):
 class Session(session.Session):
     """keystoneauth's session over our adapter; no request of it waits for ever."""
 
+    last_answer = 0.2  # seconds, of the last request that changed something
+
     def __init__(self, auth: Any = None, **kwargs: Any) -> None:
         kwargs["timeout"] = float(kwargs.get("timeout") or 0) or ANSWER_TIMEOUT
         super().__init__(auth, **kwargs)
@@ -94,8 +99,20 @@ class Session(session.Session):
         for scheme in ("http://", "https://"):
             self.mount(scheme, Adapter(max_retries=retry, pool_maxsize=POOL))
 
+    def request(self, *args: Any, **kwargs: Any) -> Response:
+        """Notes how long the cloud takes to take up a change, which tells how busy it is."""
+        answer = super().request(*args, **kwargs)
+        if answer.request.method not in ("GET", "HEAD"):
+            self.last_answer = answer.elapsed.total_seconds()
+        return answer
+
     def get(self, url: str, **kwargs: Any) -> Response:
         """keystoneauth asks for versions without a token, and Cinder then refuses: two requests."""
         if kwargs.get("authenticated") is False and getattr(self.auth, "auth_ref", None):
             kwargs["authenticated"] = True
         return super().get(url, **kwargs)
+
+
+def last_answer(conn: Connection) -> float:
+    """Seconds that the cloud took to answer what was last changed through this Connection."""
+    return float(getattr(conn.session, "last_answer", Session.last_answer))

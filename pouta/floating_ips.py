@@ -162,6 +162,7 @@ def wait_until_shown(conn: Connection, server: Server, ip: FloatingIP, *, timeou
         lambda: [SERVER.get(conn, server.id)],
         lambda now: ip.floating_ip_address in addresses(now),
         timeout=timeout,
+        pace=waiting.TOLD,
     )
     return shown
 

@@ -6,6 +6,7 @@ There are passwords in such files, and a parser's own message shows the line tha
 from __future__ import annotations
 
 import itertools
+from importlib import resources
 from typing import Any
 
 import yaml
@@ -26,6 +27,12 @@ def read(text: str) -> Any:
         raise _unreadable(error) from None
     except (ValueError, LookupError, AttributeError, TypeError, OverflowError):
         raise Unreadable(": a date or a number in it cannot be.") from None
+
+
+def shipped(name: str) -> Any:
+    """What a file of pouta's own says. The parser in C is ten times as fast; it trusts its text."""
+    text = resources.files("pouta").joinpath("data", name).read_text(encoding="utf-8")
+    return (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)(text).get_single_data()
 
 
 def check(text: str) -> None:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pouta import concurrently, waiting
+from pouta._session import last_answer
 from pouta.errors import (
     Failed,
     Leftover,
@@ -238,7 +239,14 @@ def remove(
     if removal.unfinished:
         what = f"{kind.noun}{'s' if len(removal.things) > 1 else ''} deleted"
         with suppress(TimedOut):  # what is still there then is returned below
-            waiting.until(what, removal.still_there, removal.cannot_go, timeout=timeout)
+            waiting.until(
+                what,
+                removal.still_there,
+                removal.cannot_go,
+                timeout=timeout,
+                pace=waiting.pace_of(kind),
+                answered=last_answer(conn),
+            )
     return [
         _leftover(kind, thing, removal.refusals.get(id, "")) for id, thing in removal.things.items()
     ]

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,8 +135,7 @@ def load(path: Path | None = None) -> dict[str, Any]:
 
 @cache
 def _shipped() -> dict[str, Any]:
-    text = resources.files("pouta").joinpath("data/prices.yaml").read_text(encoding="utf-8")
-    return _checked(handwritten.read(text), SHIPPED)
+    return _checked(handwritten.shipped("prices.yaml"), SHIPPED)
 
 
 def _in(cloud: str, prices: Mapping[str, Any]) -> dict[str, float]:

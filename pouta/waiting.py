@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pouta import progress
+from pouta._session import last_answer
 from pouta.errors import Failed, TimedOut, is_passing, listed, retry_after
-from pouta.kinds import Kind, id_of, name_of
+from pouta.kinds import SERVER, Kind, id_of, name_of
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -22,30 +23,55 @@ R = TypeVar("R")
 class Pace:
     """The pauses before looks, in seconds.
 
-    The first is short, for what is quick. The others are a `share` of the time that has passed, so
-    that no wait gets much longer than it must. They are shorter where some of many are done and
-    the rest will soon be, and longer where a look keeps the cloud busy: it is left alone for twice
-    the time that it took to answer. Half a second is the shortest between two looks, so no wait
-    asks more than twice a second.
+    What a cloud is quick to take up, it is soon done with: the first look comes `times` as long
+    after the request as its answer took (`least` to a second), the second after twice that again.
+    The others are a `share` of the time that has passed, so that no wait gets much longer than it
+    must. They are shorter where some of many are done and the rest will soon be, and longer where a
+    look keeps the cloud busy: it is left alone for twice the time that it took to answer.
+
+    No wait asks more than twice in any one second.
     """
 
-    first: float = 0.25
+    times: float = 1.2
+    least: float = 0.05
     shortest: float = 0.5
     share: float = 0.1
     longest: float = 5.0
 
-    def pause(self, elapsed: float, quiet: float, to_go: float, look: float) -> float:
-        """After `elapsed` seconds, the last `quiet` ones without a change.
+    def first(self, answered: float) -> float:
+        """answered: seconds that the cloud took to take up what is waited for."""
+        return min(max(self.least, self.times * answered), 2 * self.shortest)
+
+    def pause(
+        self,
+        looks: int,
+        answered: float,
+        *,
+        elapsed: float,
+        quiet: float,
+        to_go: float,
+        look: float,
+    ) -> float:
+        """After so many looks and `elapsed` seconds, the last `quiet` ones without a change.
 
         to_go: seconds until all is done, if it goes on as it did; 0 when nothing is done yet.
         look: seconds that the last look took.
         """
+        second = min(2 * self.first(answered) or self.shortest, self.shortest)
+        least = {1: second, 2: 2 * self.shortest - second}.get(looks, self.shortest)
         due = min(max(to_go / 2, self.share * quiet), self.share * elapsed)
-        return min(max(self.shortest, due, 2 * look), self.longest)
+        return min(max(least, due, 2 * look), self.longest)
 
 
-BY_NOW = Pace(first=0)  # for what has had its time already
-BUILDING = Pace(first=0.5)  # for what comes with a new server, which is never quicker
+BY_NOW = Pace(times=0, least=0)  # for what has had its time already
+SERVERS = Pace(times=3.3, least=0.2)  # Nova answers long before it is done
+FLEET = Pace(times=3.3, least=0.5)  # the listing that found them was a look
+PORTS = Pace(times=2.5, least=0.2)  # of new servers
+TOLD = Pace(times=0, least=0.45)  # Neutron tells Nova of addresses once in a second or two
+
+
+def pace_of(kind: Kind[Any]) -> Pace:
+    return SERVERS if kind is SERVER else Pace()
 
 
 def state(thing: Any) -> str:
@@ -62,6 +88,7 @@ def until(
     timeout: float,
     hint: str = "",
     pace: Pace | None = None,
+    answered: float = 0.2,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Sequence[R]:
@@ -71,13 +98,16 @@ def until(
     waiting until it returns none. A look that gets no answer, 429 or 5xx is made again at the next
     turn: a cloud that restarts is not a reason to lose what it is building.
 
+    answered: seconds that the cloud took to answer the request that began it.
+
     Raises TimedOut after `timeout` seconds, with what was last seen as its `resource`. Any other
     exception of `look` or `done` ends the wait.
     """
     pace = pace or Pace()
     began = moved = clock()
     end = began + timeout
-    pause = pace.first
+    pause = pace.first(answered)
+    looks = 0
     seen: Sequence[R] = ()
     most = left = 0
     trouble: Exception | None = None
@@ -101,8 +131,15 @@ def until(
             now = clock()
             if now >= end:
                 break
-            to_go = (now - began) * left / (most - left) if most > left else 0.0
-            pause = pace.pause(now - began, now - moved, to_go, now - asked)
+            looks += 1
+            pause = pace.pause(
+                looks,
+                answered,
+                elapsed=now - began,
+                quiet=now - moved,
+                to_go=(now - began) * left / (most - left) if most > left else 0.0,
+                look=now - asked,
+            )
     last = _summary(seen) or ("no answer from the cloud" if trouble else "nothing to be seen")
     raise TimedOut(
         f"{what}: not there after {timeout:g} s (now: {last}). Nothing was undone.",
@@ -135,7 +172,15 @@ def for_all(
             raise Failed(f"{kind.noun} {listed(gone)} was deleted meanwhile, not by this call.")
         return [present[id] for id in names]
 
-    return until(what or plain, look, done, timeout=timeout, hint=hint, pace=pace)
+    return until(
+        what or plain,
+        look,
+        done,
+        timeout=timeout,
+        hint=hint,
+        pace=pace or pace_of(kind),
+        answered=last_answer(conn),
+    )
 
 
 def _summary(seen: Sequence[object]) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
-import yaml
-
 from pouta import find as _find
+from pouta import handwritten
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, chore
 from pouta.images.files import accept, delete, download, members, share, unshare, upload
@@ -137,5 +135,4 @@ def _user_in_console_log(conn: Connection, server: Server) -> str | None:
 
 @cache
 def _login_users() -> dict[str, Any]:
-    text = resources.files("pouta").joinpath("data/images.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)  # type: ignore[no-any-return]
+    return handwritten.shipped("images.yaml")  # type: ignore[no-any-return]

@@ -193,10 +193,18 @@ def _launch(
         if not wish.wait:
             return states.now(conn, servers)
         ips = _connect(made, servers, plan)
-        servers = states.wait(conn, servers, _is_up_with(ips), wish.timeout, pace=waiting.BUILDING)
+        shown = _is_up_with(ips)
+        pace = waiting.TOLD if ips else waiting.FLEET if len(servers) > 1 else waiting.SERVERS
+        if not any(disks.values()):
+            servers = states.wait(conn, servers, shown, wish.timeout, pace=pace)
+            _judge(made, servers, ips, disks, all_or_nothing)
+            return servers
+        # A volume can go in before Nova has been told of the address.
+        servers = states.wait(conn, servers, states.is_idle, wish.timeout, pace=pace)
         up = _judge(made, servers, ips, disks, all_or_nothing)
         _attach(made, up, disks, wish.timeout)
-        return states.now(conn, servers) if any(disks.values()) else servers
+        pace = waiting.TOLD if ips else waiting.BY_NOW
+        return states.wait(conn, servers, shown, wish.timeout, pace=pace)
 
 
 def _rehearse(conn: Connection, names: Sequence[str], wish: Wish) -> Plan:

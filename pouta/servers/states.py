@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pouta import floating_ips, prices, waiting
+from pouta._session import last_answer
 from pouta.display import Columns, Table
 from pouta.errors import Failed
 from pouta.kinds import SERVER
@@ -66,7 +67,8 @@ def wait_for_ports(conn: Connection, servers: Sequence[Server], timeout: float) 
         lambda server: server.status == "ERROR",
         timeout=timeout,
         hint=HINT,
-        pace=waiting.BUILDING,
+        pace=waiting.PORTS,
+        answered=last_answer(conn),
     )
     return ports
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import pairwise
 
 import pytest
 
@@ -26,10 +25,10 @@ def asked(proxy: Proxy) -> Counter[str]:
     return Counter(ID.sub("ID", str(request).split("?")[0]) for request in proxy.seen)
 
 
-def pauses(proxy: Proxy, what: str) -> list[float]:
-    """Seconds between looks at one kind of thing."""
-    looks = [request for request in proxy.seen if re.match(what, str(request))]
-    return [after.began - before.ended for before, after in pairwise(looks)]
+def most_in_a_second(proxy: Proxy, what: str) -> int:
+    """How many looks at one kind of thing came within any one second."""
+    times = [request.began for request in proxy.seen if re.match(what, str(request))]
+    return max(sum(0 <= other - time < 0.999 for other in times) for time in times)
 
 
 def test_flavors_cost_a_login_one_look_at_the_versions_and_one_list(far, proxy):
@@ -82,10 +81,12 @@ def test_nothing_is_looked_at_more_than_twice_a_second(far, proxy):
     proxy.round_trip = 0.05  # so that there is something to wait for
     pouta.servers.launch_many(far, "node", 2, **SMALL)
     pouta.servers.launch(far, "web", **SMALL, floating_ip=True)
-    for what in ("GET network .*/ports", "GET compute .*/servers/[0-9a-f]{8}-"):
-        assert min(pauses(proxy, what), default=0.5) >= 0.5
-    listings = pauses(proxy, r"GET compute .*/servers/detail$")[1:]  # the first finds the fleet
-    assert min(listings, default=0.5) >= 0.5
+    for what in (
+        "GET network .*/ports",
+        "GET compute .*/servers/[0-9a-f]{8}-",
+        "GET compute .*/servers/detail$",
+    ):
+        assert 1 <= most_in_a_second(proxy, what) <= 2
 
 
 def test_an_attach_and_a_detach_look_at_two_things_and_not_at_the_whole_project(far, proxy):

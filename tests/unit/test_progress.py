@@ -20,7 +20,7 @@ from pouta import progress, waiting
 looks = iter(["BUILD", "ACTIVE"])
 waiting.until("server 'web'", lambda: [SimpleNamespace(status=next(looks))],
               lambda thing: thing.status == "ACTIVE", timeout=5,
-              pace=waiting.Pace(first=0, shortest=0))
+              pace=waiting.Pace(times=0, least=0, shortest=0))
 progress.say("In 'web' the volume is there.")
 """
 

@@ -76,14 +76,40 @@ def test_waiting_for_things_to_vanish_ends_when_none_is_left(clock):
     assert wait(clock, [[server("ACTIVE?")], []]) == []
 
 
-def test_pauses_start_short_and_never_fall_below_half_a_second(clock):
+def test_pauses_start_short_and_get_longer(clock):
     with pytest.raises(TimedOut):
-        wait(clock, [[server("BUILD")]] * 1000, timeout=600)
-    first, *others, _ = clock.sleeps
-    assert first == 0.25
+        wait(clock, [[server("BUILD")]] * 1000, timeout=600, answered=0.1)
+    first, second, third, *others, _ = clock.sleeps
+    assert [first, second, third] == pytest.approx([0.12, 0.24, 0.76])
     assert min(others) == 0.5
     assert max(others) == 5.0
     assert others == sorted(others)
+
+
+@pytest.mark.parametrize("answered", [0, 0.01, 0.1, 0.3, 1, 60])
+@pytest.mark.parametrize("pace", [waiting.Pace(), waiting.SERVERS, waiting.PORTS, waiting.BY_NOW])
+def test_nobody_asks_more_than_twice_in_a_second(clock, answered, pace):
+    asked = []
+
+    def look():
+        asked.append(clock.now)
+        return [server("BUILD")]
+
+    with pytest.raises(TimedOut):
+        waiting.until(
+            "server", look, lambda s: False,
+            timeout=60, pace=pace, answered=answered, clock=clock, sleep=clock.sleep,
+        )  # fmt: skip
+    assert asked[0] <= 1  # however long the answer took
+    assert all(third - first > 0.999 for first, third in zip(asked, asked[2:-1], strict=False))
+
+
+def test_a_cloud_that_answers_slowly_is_given_more_time(clock):
+    wait(clock, [[server("BUILD")], [server("ACTIVE")]], answered=0.1, pace=waiting.SERVERS)
+    quick = [*clock.sleeps]
+    wait(clock, [[server("BUILD")], [server("ACTIVE")]], answered=0.2, pace=waiting.SERVERS)
+    assert quick == pytest.approx([0.33, 0.5])
+    assert clock.sleeps[2:] == pytest.approx([0.66, 0.5])
 
 
 def test_what_moves_is_looked_at_again_when_it_pays(clock):
@@ -109,7 +135,7 @@ def test_a_cloud_that_is_slow_to_answer_is_left_alone_for_longer(clock):
     waiting.until(
         "server", look, lambda s: s.status == "ACTIVE", timeout=60, clock=clock, sleep=clock.sleep
     )
-    assert clock.sleeps == [0.25, 4, 4, 4]
+    assert clock.sleeps == pytest.approx([0.24, 4, 4, 4])
 
 
 def test_one_that_stays_behind_is_asked_for_less_and_less(clock):
@@ -173,7 +199,7 @@ def test_retry_after_is_obeyed(clock):
     busy.status_code = 429
     busy.response = SimpleNamespace(headers={"Retry-After": "7"})
     wait(clock, [busy, [server("ACTIVE")]])
-    assert clock.sleeps == [0.25, 7]
+    assert clock.sleeps == pytest.approx([0.24, 7])
 
 
 def test_progress_sees_each_look(clock):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
 
+AT_REST = 1.5  # seconds; Neutron tells Nova of what went before once a second
 PUBLIC_KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7Cb1Sm9gWw8WVyS5rbXGJmQ9H9hV4cRD4mAa9c4Xj1 bench"
 )
@@ -36,12 +37,13 @@ class Cloud:
     conn: Connection
 
     def prepare(self, chore: str) -> None:
-        """What the chore finds there, and nothing else."""
+        """What the chore finds there, and nothing else; the cloud is at rest."""
         self.clear()
         if chore == "attach":
             wanted = {"image": common.IMAGE, "flavor": common.FLAVOR, "key_name": common.KEY}
             pouta.servers.launch(self.conn, common.SERVER, **wanted)
             pouta.volumes.create(self.conn, common.VOLUME, 1)
+        time.sleep(AT_REST)
 
     def clear(self) -> None:
         """Whatever a peer has made, or left behind, is gone."""
