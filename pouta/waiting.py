@@ -27,7 +27,7 @@ class Pace:
     after the request as its answer took (`least` to a second), the second after twice that again.
     The others are a `share` of the time that has passed, so that no wait gets much longer than it
     must. They are shorter where some of many are done and the rest will soon be, and longer where a
-    look keeps the cloud busy: it is left alone for twice the time that it took to answer.
+    look keeps the cloud busy: it is left alone for as long as it took to answer.
 
     No wait asks more than twice in any one second.
     """
@@ -60,7 +60,7 @@ class Pace:
         second = min(2 * self.first(answered) or self.shortest, self.shortest)
         least = {1: second, 2: 2 * self.shortest - second}.get(looks, self.shortest)
         due = min(max(to_go / 2, self.share * quiet), self.share * elapsed)
-        return min(max(least, due, 2 * look), self.longest)
+        return min(max(least, due, look), self.longest)
 
 
 BY_NOW = Pace(times=0, least=0)  # for what has had its time already

@@ -135,7 +135,7 @@ def test_a_cloud_that_is_slow_to_answer_is_left_alone_for_longer(clock):
     waiting.until(
         "server", look, lambda s: s.status == "ACTIVE", timeout=60, clock=clock, sleep=clock.sleep
     )
-    assert clock.sleeps == pytest.approx([0.24, 4, 4, 4])
+    assert clock.sleeps == pytest.approx([0.24, 2, 2, 2, 2, 2])
 
 
 def test_one_that_stays_behind_is_asked_for_less_and_less(clock):

@@ -13,11 +13,11 @@ chi.context.reset()
 EVERY = 5  # seconds; chi's own interval for servers. It has no wait for volumes.
 
 
-def create():
+def create(name=SERVER, wait=True):
     server = chi.server.Server(
-        SERVER, image_name=IMAGE, flavor_name=FLAVOR, key_name=KEY, network_name=NETWORK
+        name, image_name=IMAGE, flavor_name=FLAVOR, key_name=KEY, network_name=NETWORK
     )
-    server.submit(wait_for_active=True, show=None)
+    server.submit(wait_for_active=wait, show=None)
     return server
 
 
@@ -69,6 +69,18 @@ def detach():
     volume = chi.storage.get_volume(VOLUME)
     chi.server.get_server(SERVER).detach_volume(volume.id)
     until(lambda: is_now(volume, "available"), EVERY)
+
+
+def fleet(count):
+    made = [create(f"{SERVER}-{number}", wait=False) for number in range(1, count + 1)]
+    for server in made:
+        server.wait(show=None)
+
+
+def disband(count):
+    for server in chi.server.list_servers():
+        server.delete()
+    until(lambda: not chi.server.list_servers(), EVERY)
 
 
 def servers():

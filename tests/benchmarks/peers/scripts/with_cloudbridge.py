@@ -18,7 +18,7 @@ def connect():
     return CloudProviderFactory().create_provider(ProviderList.OPENSTACK, config)
 
 
-def create(provider, groups=()):
+def create(provider, names=(SERVER,), groups=()):
     # `find` sees only the project's own images.
     every = provider.compute.images.list(filter_by_owner=False)
     image = next(image for image in every if image.label == IMAGE)
@@ -26,11 +26,15 @@ def create(provider, groups=()):
     network = provider.networking.networks.find(label=NETWORK)[0]
     subnet = next(iter(network.subnets))
     firewalls = [provider.security.vm_firewalls.find(label=name)[0] for name in groups]
-    instance = provider.compute.instances.create(
-        SERVER, image, flavor, subnet, key_pair=KEY, vm_firewalls=firewalls or None
-    )
-    instance.wait_till_ready()
-    return network, instance
+    instances = [
+        provider.compute.instances.create(
+            name, image, flavor, subnet, key_pair=KEY, vm_firewalls=firewalls or None
+        )
+        for name in names
+    ]
+    for instance in instances:
+        instance.wait_till_ready()
+    return network, *instances
 
 
 def lead(network, instance):
@@ -66,7 +70,7 @@ def address():
 
 def full():
     provider = connect()
-    network, instance = create(provider, ["default", GROUP])
+    network, instance = create(provider, groups=["default", GROUP])
     lead(network, instance)
     volume = provider.storage.volumes.create(VOLUME, 1)
     volume.wait_till_ready()
@@ -95,6 +99,17 @@ def detach():
     volume = volume_of(connect())
     volume.detach()
     volume.wait_till_ready()
+
+
+def fleet(count):
+    create(connect(), [f"{SERVER}-{number}" for number in range(1, count + 1)])
+
+
+def disband(count):
+    provider = connect()
+    for instance in [*provider.compute.instances]:
+        instance.delete()
+    until(lambda: not [*provider.compute.instances], EVERY)
 
 
 def servers():
