@@ -39,7 +39,7 @@ def each_first(proxy: Proxy, fault: Fault) -> list[str]:
 
 
 def at_the_end(
-    last_write: Callable[[Request], bool], reads: Callable[[Request], bool]
+    last_write: Callable[[Request], bool], reads: Callable[[Request], bool], status: int = 500
 ) -> Callable[[Request], Fault | None]:
     """What is read once for the answer, after all is done, cannot be read."""
     state = {"written": False, "read": False}
@@ -47,7 +47,7 @@ def at_the_end(
     def strike(request: Request) -> Fault | None:
         if state["written"] and not state["read"] and request.method == "GET" and reads(request):
             state["read"] = True
-            return refuse(500)
+            return refuse(status)
         state["written"] |= request.method != "GET" and last_write(request)
         return None
 
@@ -146,11 +146,14 @@ def test_an_answer_that_breaks_off_is_asked_for_again(proxy, conn):
 
 
 def test_a_failure_at_the_very_last_request_is_undone(proxy, conn, practice_conn, before):
-    proxy.fault = at_the_end(posts("/os-volume_attachments"), lambda r: r.service == "compute")
-    with pytest.raises(pouta.Failed) as caught:
+    attached = posts("/os-volume_attachments")
+    proxy.fault = at_the_end(attached, lambda r: r.service == "compute", 403)
+    with pytest.raises(pouta.Refused) as caught:
         pouta.servers.launch(conn, "web", **WHOLE)
     assert caught.value.leftovers == []
     assert left_behind(practice_conn, before) == NOTHING
+    proxy.fault = at_the_end(attached, lambda r: r.service == "compute", 500)
+    assert len(pouta.servers.launch(conn, "web", **WHOLE).attached_volumes) == 1
 
 
 def test_a_timeout_lists_all_that_is_there(proxy, conn, practice_conn, before):
