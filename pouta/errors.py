@@ -17,18 +17,15 @@ PoutaError
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Leftover:
+class Leftover(NamedTuple):
     """A thing that a failed chore made and that is still there."""
 
     kind: str
@@ -133,6 +130,8 @@ def chore(asked: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             except PoutaError:
                 raise
             except Exception as error:
+                import inspect  # a quarter of what `import pouta` would take
+
                 given = inspect.signature(function).bind(*args, **kwargs)
                 given.apply_defaults()
                 words = {name: _word(value) for name, value in given.arguments.items()}
