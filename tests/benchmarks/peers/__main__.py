@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,18 +60,26 @@ class Bench:
     def run(
         self, folder: str, chores: list[str], round_trips: list[int], rounds: int
     ) -> Iterator[Figure]:
-        with cloud.running(self.cache / folder) as self.cloud:
+        with self.opened(folder):
             if folder == "thousand":
                 thousand.ensure(self.cloud)
             else:
                 self.cloud.warm_up()
-            with Proxy(self.cloud.folder.settings["ports"]) as self.proxy:
-                for chore in chores:
-                    for trip in round_trips[:1] if chore == "import" else round_trips:
-                        for number in range(rounds):
-                            yield from self.round(chore, trip, number)
+            for chore in chores:
+                for trip in round_trips[:1] if chore == "import" else round_trips:
+                    for number in range(rounds):
+                        yield from self.round(chore, trip, number)
             if folder != "thousand":
                 self.cloud.clear()
+
+    @contextmanager
+    def opened(self, folder: str) -> Iterator[None]:
+        """The cloud of that folder runs, with the proxy before it."""
+        with (
+            cloud.running(self.cache / folder) as self.cloud,
+            Proxy(self.cloud.folder.settings["ports"]) as self.proxy,
+        ):
+            yield
 
     def round(self, chore: str, trip: int, number: int) -> Iterator[Figure]:
         """Each peer once; another one begins each time."""
@@ -87,13 +96,14 @@ class Bench:
                 elif step == "import":
                     yield imported(blank, python)
                 else:
-                    yield from self._step(blank, python)
+                    yield from self.step(blank, python)
         if chore.startswith("fleet") and not trip:
             self.cloud.prepare(chore)
             seconds = self.cloud.bare_fleet(int(chore.removeprefix("fleet")))
             yield Figure(chore, trip, "bare", number, seconds=seconds, requests=1)
 
-    def _step(self, blank: Figure, python: Path) -> Iterator[Figure]:
+    def step(self, blank: Figure, python: Path) -> Iterator[Figure]:
+        """What a peer took for a step, and where it is pouta, the floor."""
         step, count = split(blank.what)
         self.proxy.round_trip = blank.round_trip / 1000
         self.proxy.seen.clear()

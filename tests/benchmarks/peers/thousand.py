@@ -22,8 +22,8 @@ COUNT = 1000
 HISTORY = {"instance_actions", "instance_actions_events", "console_auth_tokens"}
 
 
-def ensure(cloud: Cloud) -> None:
-    """The thousand are there afterwards; the first time that takes a minute."""
+def ensure(cloud: Cloud, count: int = COUNT) -> None:
+    """So many are there afterwards; the first time that takes a minute."""
     done = cloud.folder.path / "thousand"
     if done.exists():
         return
@@ -35,7 +35,7 @@ def ensure(cloud: Cloud) -> None:
     (port,) = pouta.floating_ips.ports_of(conn, [server]).values()
     volume = pouta.volumes.create(conn, common.VOLUME, 1)
     own = [server.id, port.id, volume.id, port.mac_address, port.fixed_ips[0]["ip_address"]]
-    others = [dict(zip(own, _another(number), strict=True)) for number in range(1, COUNT)]
+    others = [dict(zip(own, _another(number), strict=True)) for number in range(1, count)]
     for database in ("nova", "nova_api", "neutron", "cinder"):
         path = cloud.folder.databases / f"{database}.sqlite"
         with closing(sqlite3.connect(path, timeout=60)) as rows, rows:
