@@ -34,11 +34,11 @@ def main() -> None:
             thousand.ensure(bench.cloud, count)
             for step in STEPS:
                 runs = [
-                    figure
+                    next(bench.step(Figure(step, 0, "pouta", number), python))
                     for number in range(given.rounds)
-                    for figure in bench.step(Figure(step, 0, "pouta", number), python)
-                    if figure.peer == "pouta"
                 ]
+                if errors := [run.error for run in runs if run.error]:
+                    raise SystemExit(errors[0])
                 print("|".join(["", f" {count} ", f" {step} ", *medians(runs), ""]), flush=True)
 
 
