@@ -42,7 +42,8 @@ class Kind(Generic[R]):
 
     `named_by` is the query that lists by name, None where the API has no such filter. `note` is
     where the mark goes: "metadata" or "description", "" where the API has room for neither.
-    `vanishes` tells that a delete is over when it is answered.
+    `vanishes` tells that a delete is over when it is answered, `brief` that a list without details
+    spares the cloud much.
     """
 
     noun: str
@@ -51,6 +52,7 @@ class Kind(Generic[R]):
     named_by: str | None = "name"
     note: str = ""
     vanishes: bool = True
+    brief: bool = False
 
     def create(self, conn: Connection, **attributes: Any) -> R:
         return cast(R, self._call(conn, f"create_{self.verb}")(**attributes))
@@ -71,13 +73,14 @@ class Kind(Generic[R]):
         query = {self.named_by: pattern} if self.named_by else {}
         return (thing for thing in self.list(conn, **query) if name_of(thing) == name)
 
-    def present(self, conn: Connection, ids: Iterable[str]) -> Sequence[R]:
+    def present(self, conn: Connection, ids: Iterable[str], *, details: bool = True) -> Sequence[R]:
         """Those of `ids` that are there; one request for one thing, one listing for many."""
         from openstack.exceptions import NotFoundException
 
         wanted = {*ids}
         if len(wanted) > 1:
-            return [thing for thing in self.list(conn) if id_of(thing) in wanted]
+            query = {} if details or not self.brief else {"details": False}
+            return [thing for thing in self.list(conn, **query) if id_of(thing) in wanted]
         try:
             return [self.get(conn, id) for id in wanted]
         except NotFoundException:
@@ -152,7 +155,9 @@ def name_of(thing: Any) -> str:
     return str(thing.name or "")
 
 
-SERVER: Kind[Server] = Kind("server", "compute", "server", note="metadata", vanishes=False)
+SERVER: Kind[Server] = Kind(
+    "server", "compute", "server", note="metadata", vanishes=False, brief=True
+)
 SERVER_GROUP: Kind[ServerGroup] = Kind("server group", "compute", "server_group", named_by=None)
 FLAVOR: Kind[Flavor] = Kind("flavor", "compute", "flavor", named_by=None)
 KEYPAIR: Kind[Keypair] = Kind("key pair", "compute", "keypair", named_by=None)

@@ -291,7 +291,7 @@ class _Removal:
         self.ask()
         if self.kind.vanishes:
             return [self.things[id] for id in self.to_ask]
-        present = self.kind.present(self.conn, self.things)
+        present = self.kind.present(self.conn, self.things, details=False)
         for id in {*self.things} - {*map(id_of, present)}:
             del self.things[id]
             self.refusals.pop(id, None)

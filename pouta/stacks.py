@@ -178,7 +178,9 @@ class _Stacks(Kind["Stack"]):
         stack.outputs = None  # templates give out the passwords they make, and `repr` prints them
         return stack
 
-    def present(self, conn: Connection, ids: Iterable[str]) -> Sequence[Any]:
+    def present(
+        self, conn: Connection, ids: Iterable[str], *, details: bool = True
+    ) -> Sequence[Any]:
         # Heat says of a single stack that it is gone while the list, and the name, still have it.
         wanted = {*ids}
         return [stack for stack in self.list(conn) if stack.id in wanted]

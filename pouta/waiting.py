@@ -76,8 +76,8 @@ def pace_of(kind: Kind[Any]) -> Pace:
 
 def state(thing: Any) -> str:
     """What a server, volume, … is doing, for the progress line."""
-    doing = getattr(thing, "task_state", None)
-    return str(getattr(thing, "status", "")) + (f" ({doing})" if doing else "")
+    doing, status = getattr(thing, "task_state", None), getattr(thing, "status", "")
+    return ("there" if status is None else str(status)) + (f" ({doing})" if doing else "")
 
 
 def until(
