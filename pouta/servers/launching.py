@@ -193,8 +193,10 @@ def _launch(
         if not wish.wait:
             return states.now(conn, servers)
         ips = _connect(made, servers, plan)
-        shown = _is_up_with(ips)
-        pace = waiting.TOLD if ips else waiting.FLEET if len(servers) > 1 else waiting.SERVERS
+        shown, pace = _is_up_with(ips), waiting.TOLD if ips else waiting.SERVERS
+        if len(servers) > 1:
+            states.wait_until_built(conn, servers, wish.timeout)
+            pace = waiting.BY_NOW
         if not any(disks.values()):
             servers = states.wait(conn, servers, shown, wish.timeout, pace=pace)
             _judge(made, servers, ips, disks, all_or_nothing)

@@ -84,9 +84,21 @@ def test_nothing_is_looked_at_more_than_twice_a_second(far, proxy):
     for what in (
         "GET network .*/ports",
         "GET compute .*/servers/[0-9a-f]{8}-",
+        r"GET compute .*/servers\?",
         "GET compute .*/servers/detail$",
     ):
         assert 1 <= most_in_a_second(proxy, what) <= 2
+
+
+def test_many_servers_are_waited_for_without_their_details(far, proxy):
+    pouta.servers.launch_many(far, "node", 3, **SMALL)
+    lists = [request.path for request in proxy.seen if "GET compute /v2.1/servers" in str(request)]
+    name, found, *waited, last = lists
+    assert "name=" in name
+    assert found.endswith("/detail")  # which servers the one request has made
+    assert waited
+    assert all("status=BUILD" in path and "detail" not in path for path in waited)
+    assert last.endswith("/detail")
 
 
 def test_an_attach_and_a_detach_look_at_two_things_and_not_at_the_whole_project(far, proxy):
