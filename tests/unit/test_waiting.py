@@ -12,6 +12,12 @@ from pouta import progress, waiting
 from pouta.errors import TimedOut
 
 
+PACES = [
+    waiting.Pace(),
+    *(pace for pace in vars(waiting).values() if isinstance(pace, waiting.Pace)),
+]
+
+
 class Clock:
     """A clock that only `sleep` moves."""
 
@@ -87,7 +93,7 @@ def test_pauses_start_short_and_get_longer(clock):
 
 
 @pytest.mark.parametrize("answered", [0, 0.01, 0.1, 0.3, 1, 60])
-@pytest.mark.parametrize("pace", [waiting.Pace(), waiting.SERVERS, waiting.PORTS, waiting.BY_NOW])
+@pytest.mark.parametrize("pace", PACES)
 def test_nobody_asks_more_than_twice_in_a_second(clock, answered, pace):
     asked = []
 
