@@ -11,7 +11,6 @@ from openstack.exceptions import ForbiddenException, HttpException
 from pouta import progress, waiting
 from pouta.errors import TimedOut
 
-
 PACES = [
     waiting.Pace(),
     *(pace for pace in vars(waiting).values() if isinstance(pace, waiting.Pace)),
