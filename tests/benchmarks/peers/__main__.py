@@ -82,13 +82,19 @@ class Bench:
             yield
 
     def round(self, chore: str, trip: int, number: int) -> Iterator[Figure]:
-        """Each peer once; another one begins each time."""
+        """Each peer once, and beside fleets the bare request; another one begins each time."""
         names = [*self.pythons]
+        if chore.startswith("fleet") and not trip:
+            names.append("bare")
         shift = number % len(names)
         for name in [*names[shift:], *names[:shift]]:
-            python = self.pythons[name]
             if chore not in ("import", "flavors", "thousand"):
                 self.cloud.prepare(chore)
+            if name == "bare":
+                seconds = self.cloud.bare_fleet(int(chore.removeprefix("fleet")))
+                yield Figure(chore, trip, name, number, seconds=seconds, requests=1)
+                continue
+            python = self.pythons[name]
             for step in CHORES[chore]:
                 blank = Figure(step, trip, name, number)
                 if isinstance(python, str):
@@ -97,10 +103,6 @@ class Bench:
                     yield imported(blank, python)
                 else:
                     yield from self.step(blank, python)
-        if chore.startswith("fleet") and not trip:
-            self.cloud.prepare(chore)
-            seconds = self.cloud.bare_fleet(int(chore.removeprefix("fleet")))
-            yield Figure(chore, trip, "bare", number, seconds=seconds, requests=1)
 
     def step(self, blank: Figure, python: Path) -> Iterator[Figure]:
         """What a peer took for a step, and where it is pouta, the floor."""

@@ -4,7 +4,7 @@ import subprocess
 
 from common import FLAVOR, GROUP, IMAGE, KEY, NETWORK, OUTSIDE, SERVER, VOLUME, run, until
 
-EVERY = 2  # seconds; there is no --wait for volumes, so a shell loop
+EVERY = 2  # seconds; there is no --wait for volumes and for many servers, so a shell loop
 WANTED = f"--image {IMAGE} --flavor {FLAVOR} --network {NETWORK} --key-name {KEY} --wait"
 
 
@@ -63,7 +63,9 @@ def detach():
 
 
 def fleet(count):
-    openstack(f"server create {WANTED} --min {count} --max {count} {SERVER}")
+    openstack(f"server create {WANTED} --min {count} --max {count} {SERVER}")  # waits for the first
+    listing = f"server list --name {SERVER} --limit {count} -f value -c Status"
+    until(lambda: openstack(listing).split().count("ACTIVE") == count, EVERY)
 
 
 def disband(count):
@@ -72,7 +74,7 @@ def disband(count):
 
 
 def servers():
-    print(openstack("server list --limit -1").count("ACTIVE"))
+    print(openstack("server list").count("ACTIVE"))
 
 
 def volumes():
