@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pouta import progress, volumes
+from pouta import floating_ips, progress, volumes
 from pouta.concurrently import each, meet
+from pouta.deletion import Deletion
 from pouta.display import Columns, Table
-from pouta.errors import Failed, InvalidInput, Leftover, PoutaError, TimedOut, chore, listed
+from pouta.errors import Leftover, PoutaError, TimedOut, chore, explain, listed
 from pouta.kinds import (
     FLOATING_IP,
     IMAGE,
@@ -24,23 +23,21 @@ from pouta.kinds import (
     SERVER,
     SNAPSHOT,
     SUBNET,
-    TAG,
     VOLUME,
     Kind,
+    checked_tag,
     id_of,
     in_order,
     name_of,
 )
-from pouta.made import remove
+from pouta.servers.changing import doomed_volumes
 from pouta.stacks import STACK
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.volume import Volume
     from openstack.connection import Connection
 
-REMOVE_WITHIN = 300.0  # seconds, for each kind
-LET_GO_WITHIN = 30.0  # seconds; a part of a network that is still in use then has another user
-
+CLEAN_TIMEOUT = 600.0  # seconds
 
 KINDS: Sequence[Kind[Any]] = sorted(
     [
@@ -53,17 +50,26 @@ KINDS: Sequence[Kind[Any]] = sorted(
 
 @dataclass(frozen=True)
 class Tagged:
-    """One thing that carries the tag."""
+    """One thing that carries the tag.
+
+    stays: why it is kept back; "" for what goes.
+    """
 
     kind: str
     name: str
     status: str
     id: str
+    stays: str = ""
 
 
 @chore("clean up what is tagged {tag}")
 def cleanup(
-    conn: Connection, *, tag: str, dry_run: bool = False, timeout: float = REMOVE_WITHIN
+    conn: Connection,
+    *,
+    tag: str,
+    others: bool = False,
+    dry_run: bool = False,
+    timeout: float = CLEAN_TIMEOUT,
 ) -> Table[Tagged]:
     """Everything of the project that carries this tag is gone, with all its data. No way back.
 
@@ -73,41 +79,77 @@ def cleanup(
     server stays, and so do key pairs and the group that `ssh_from` makes, which cost nothing and
     which other servers may use. Stored objects have no tags.
 
-    dry_run: only list it.
-    timeout: seconds for each kind of thing.
+    Kept back is what another member of the project made, and what something uses that stays: an
+    address that leads to a server without the tag, say.
 
-    Returns what was removed, or with `dry_run` would be. Raises Failed when something stays, with
-    the reason of each in `leftovers`; all the rest is removed then.
+    others: remove what other members made, too.
+    dry_run: only list it, with the reason for what would be kept back.
+    timeout: seconds for all of it.
+
+    Returns what was removed, or with `dry_run` would be. When something stays, all the rest is
+    removed, and the error has the reason of each in `leftovers`: Refused when nothing was removed,
+    TimedOut when the cloud may still be at work, Failed otherwise.
     """
-    _check(tag)
-    found = _carrying(conn, tag)
-    table = _table(
-        Tagged(kind.noun, name_of(thing), getattr(thing, "status", None) or "", id_of(thing))
+    checked_tag(tag)
+    going = Deletion(conn)
+    found = _carrying(conn, tag, going)
+    kept = _kept(conn, found, others)
+    rows = {
+        id_of(thing): Tagged(
+            kind.noun,
+            name_of(thing),
+            getattr(thing, "status", None) or "",
+            id_of(thing),
+            kept.get(id_of(thing), ""),
+        )
         for kind, things in found.items()
         for thing in things
-    )
-    if dry_run or not table:
-        return table
-    progress.say(f"Removing what is tagged '{tag}':\n{table}")
-    left: list[Leftover] = []
-    gone: set[str] = set()
+    }
+    if dry_run:
+        return _table(rows.values())
+    if rows:
+        progress.say(f"Removing what is tagged '{tag}':\n{_table(rows.values())}")
+    try:
+        with going:
+            _remove(going, found, kept)
+    except PoutaError as incomplete:
+        if len(going.left) + len(going.gone) > 1:
+            incomplete.message = _incomplete(tag, rows, going.left)
+        incomplete.resource = _table(rows[id_of(thing)] for thing in going.gone)
+        incomplete.leftovers = going.left
+        again = f"Once nothing holds them, call pouta.cleanup(conn, tag={tag!r}) again."
+        incomplete.hint = f"{incomplete.hint}\n{again}".strip()
+        raise
+    return _table(rows.values())
+
+
+def _incomplete(tag: str, rows: Collection[str], left: Sequence[Leftover]) -> str:
+    count = len({thing.id for thing in left} & {*rows})
+    message = f"{count} of {len(rows)} things that are tagged '{tag}' are still there."
+    if unknown := sorted({f"{thing.kind}s" for thing in left if thing.id not in rows}):
+        message += f" The cloud did not tell which {', '.join(unknown)} have the tag."
+    return message
+
+
+def _remove(
+    going: Deletion, found: Mapping[Kind[Any], Sequence[Any]], kept: Mapping[str, str]
+) -> None:
+    """Remove what is not kept back, each kind before what it holds on to."""
+    free: dict[Kind[Any], Sequence[Any]] = {}
+    for kind, things in found.items():
+        free[kind] = [thing for thing in things if id_of(thing) not in kept]
+        for thing in things:
+            if reason := kept.get(id_of(thing)):
+                going.keep(kind, thing, reason)
     for kind in KINDS:
-        stays = _remove(conn, kind, found[kind], gone, timeout)
-        left += stays
-        gone |= {*map(id_of, found[kind])} - {leftover.id for leftover in stays}
-    if left:
-        incomplete = Failed(
-            f"{len(left)} of {len(table)} things that are tagged '{tag}' are still there.",
-            hint=f"Free them, then call pouta.cleanup(conn, tag={tag!r}) again.",
-            resource=_table(row for row in table if row.id in gone),
-        )
-        incomplete.leftovers = left
-        raise incomplete
-    return table
+        if kind is VOLUME:
+            volumes.delete_together(going, free[VOLUME], free[SNAPSHOT])
+        elif kind is not SNAPSHOT:
+            going.delete(kind, free[kind])
 
 
 @contextmanager
-def temporary(conn: Connection, *, timeout: float = REMOVE_WITHIN) -> Iterator[str]:
+def temporary(conn: Connection, *, timeout: float = CLEAN_TIMEOUT) -> Iterator[str]:
     """A fresh tag for a block; at its end everything that carries the tag is removed.
 
         with pouta.temporary(conn) as tag:
@@ -126,7 +168,7 @@ def temporary(conn: Connection, *, timeout: float = REMOVE_WITHIN) -> Iterator[s
 
 
 @contextmanager
-def all_or_nothing(conn: Connection, *, timeout: float = REMOVE_WITHIN) -> Iterator[str]:
+def all_or_nothing(conn: Connection, *, timeout: float = CLEAN_TIMEOUT) -> Iterator[str]:
     """A fresh tag for a block; when the block fails, everything that carries it is removed.
 
         with pouta.all_or_nothing(conn) as tag:
@@ -167,14 +209,11 @@ def _clean_up_after(error: BaseException, conn: Connection, tag: str, timeout: f
     error.leftovers = [*before, *left]  # type: ignore[attr-defined]  # any exception may carry them
 
 
-def _check(tag: str) -> None:
-    if not isinstance(tag, str) or not re.fullmatch(TAG, tag):
-        raise InvalidInput(f"{tag!r} is no tag: a word of letters, digits and . : _ -")
+def _carrying(conn: Connection, tag: str, going: Deletion) -> dict[Kind[Any], Sequence[Any]]:
+    """What carries the tag, by kind; one listing for each, at the same time.
 
-
-def _carrying(conn: Connection, tag: str) -> dict[Kind[Any], Sequence[Any]]:
-    """What carries the tag, by kind; one listing for each, at the same time."""
-    meet(conn, "compute", "network", "block_storage", "image")
+    A service that does not answer is noted, and does not keep the others from their clean-up.
+    """
 
     def of(kind: Kind[Any]) -> Sequence[Any]:
         if kind is STACK and not conn.endpoint_for("orchestration"):
@@ -182,38 +221,90 @@ def _carrying(conn: Connection, tag: str) -> dict[Kind[Any], Sequence[Any]]:
         # Otherwise what is public, and for an administrator what is anybody's, is listed too.
         owner = {"network": "project_id", "image": "owner"}.get(kind.service)
         mine = {owner: conn.current_project_id} if owner else {}
-        return kind.carrying(tag, kind.list(conn, **mine))
+        try:
+            return kind.carrying(tag, kind.list(conn, **mine))
+        except Exception as error:
+            problem = explain(error, f"list {kind.noun}s")
+            if problem is None:
+                raise
+            going.miss(kind, problem)
+            return []
 
+    with suppress(Exception):  # what does not answer is told below
+        meet(conn, "compute", "network", "block_storage", "image")
     return dict(zip(KINDS, each(of, KINDS), strict=True))
 
 
 def _table(rows: Iterable[Tagged]) -> Table[Tagged]:
-    columns: Columns = {name: name for name in Tagged.__dataclass_fields__}
-    return Table(rows, columns, "thing with this tag")
+    given = [*rows]
+    columns: Columns = {name: name for name in ("kind", "name", "status", "id")}
+    if any(row.stays for row in given):
+        columns = {**columns, "stays because": "stays"}
+    return Table(given, columns, "thing with this tag")
 
 
-def _remove(
-    conn: Connection, kind: Kind[Any], things: Sequence[Any], gone: AbstractSet[str], timeout: float
-) -> Sequence[Leftover]:
-    """Remove things of one kind, and return those that stay; `gone` is what went before."""
-    if kind is VOLUME and things:
-        held = _held(conn, things, gone)
-        free = [volume for volume in things if volume.id not in held]
-        return [*held.values(), *remove(conn, kind, free, timeout=timeout)]
-    limit = min(timeout, LET_GO_WITHIN) if kind.service == "network" else timeout
-    return remove(conn, kind, things, timeout=limit)
+def _kept(
+    conn: Connection, found: Mapping[Kind[Any], Sequence[Any]], others: bool
+) -> dict[str, str]:
+    """Why things are kept back, by their IDs: others made them, or what stays uses them."""
+    kept: dict[str, str] = {}
+    if not others:
+        for kind, things in found.items():
+            kept |= {
+                id_of(thing): "another member of the project made it"
+                for thing in things
+                if kind.is_others(conn, thing)
+            }
+    everything = {id_of(thing) for things in found.values() for thing in things}
+    users = _Users(conn, found)
+    # In the order of removal: what stays keeps back what it uses.
+    for kind in KINDS:
+        for thing in found[kind]:
+            if id_of(thing) not in kept and (use := users.of(kind, thing, everything - {*kept})):
+                kept[id_of(thing)] = use
+    return kept
 
 
-def _held(conn: Connection, disks: Sequence[Volume], gone: AbstractSet[str]) -> dict[str, Leftover]:
-    """The volumes, by ID, that something needs which stays: to ask for their end would be vain."""
-    copies = {snapshot.volume_id: snapshot for snapshot in SNAPSHOT.list(conn)}
-    held: dict[str, Leftover] = {}
-    for disk in disks:
-        reason = ""
-        if disk.id in copies:
-            reason = f"it has the snapshot '{copies[disk.id].name or copies[disk.id].id}'"
-        if hosts := {*volumes.attached_to(disk)} - gone:
-            reason = f"server {listed(sorted(hosts))} has it"
-        if reason:
-            held[disk.id] = Leftover(VOLUME.noun, disk.id, disk.name or "", reason)
-    return held
+class _Users:
+    """What uses the things that a clean-up found. Asked for only where it is needed."""
+
+    def __init__(self, conn: Connection, found: Mapping[Kind[Any], Sequence[Any]]) -> None:
+        networked = any(found[kind] for kind in (SECURITY_GROUP, ROUTER, SUBNET, NETWORK))
+        self.ports = [*PORT.list(conn, project_id=conn.current_project_id)] if networked else []
+        self.snapshots = [*SNAPSHOT.list(conn)] if found[VOLUME] else []
+
+    def of(self, kind: Kind[Any], thing: Any, going: Collection[str]) -> str:
+        """What uses a thing that is not among those that go; "" for nothing."""
+        if kind is SERVER:
+            doomed = [id for id in doomed_volumes(thing) if id not in going]
+            return f"volume {listed(doomed)}, which stays, would be deleted with it" * bool(doomed)
+        if kind is FLOATING_IP and thing.port_id:
+            server = floating_ips.leads_to(thing)
+            leads_on = {thing.port_id, server}.isdisjoint(going)
+            return f"it leads to {f'server {server}' if server else thing.port_id}" * leads_on
+        if kind is PORT:
+            held = thing.device_id and thing.device_id not in going
+            return f"'{thing.device_id}' uses it" if held else ""
+        if kind is VOLUME:
+            return self._of_volume(thing, going)
+        return self._of_network(kind, thing, going)
+
+    def _of_volume(self, disk: Volume, going: Collection[str]) -> str:
+        if hosts := [id for id in volumes.attached_to(disk) if id not in going]:
+            return f"server {listed(hosts)} has it"
+        copies = [s for s in self.snapshots if s.volume_id == disk.id and s.id not in going]
+        return f"it has the snapshot {listed(c.name or c.id for c in copies)}" if copies else ""
+
+    def _of_network(self, kind: Kind[Any], thing: Any, going: Collection[str]) -> str:
+        """A port that stays, where there is one, keeps its groups, its network and its router."""
+        id = id_of(thing)
+        staying = [port for port in self.ports if {port.id, port.device_id}.isdisjoint(going)]
+        hosts = [port for port in staying if not port.device_owner.startswith("network:")]
+        served = {port.network_id for port in self.ports if port.device_id == id}
+        users = {
+            SECURITY_GROUP: [port for port in staying if id in (port.security_group_ids or ())],
+            NETWORK: [port for port in hosts if port.network_id == id],
+            SUBNET: [p for p in hosts if id in {place["subnet_id"] for place in p.fixed_ips}],
+            ROUTER: [port for port in hosts if port.network_id in served],
+        }.get(kind)
+        return f"port '{users[0].id}' of '{users[0].device_id}' uses it" if users else ""

@@ -21,6 +21,8 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+from pouta import deadline
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -104,7 +106,7 @@ class Failed(PoutaError):
     """The cloud tried, and it went wrong; `resource` is the thing as it is now."""
 
 
-class TimedOut(PoutaError):
+class TimedOut(PoutaError, TimeoutError):
     """We stopped waiting. Nothing was undone; `resource` is what was waited for, as last seen.
 
     `leftovers` lists all that the chore had made by then.
@@ -119,14 +121,20 @@ def chore(asked: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function a chore: an SDK exception that leaves it becomes a PoutaError.
 
     `asked` says what the chore does, with the function's own parameters in braces, such as
-    `"attach volume {volume} to server {server}"`.
+    `"attach volume {volume} to server {server}"`. The chore's `timeout` is one deadline for all
+    that it waits for.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        timeout = (function.__kwdefaults__ or {}).get("timeout")
+
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                return function(*args, **kwargs)
+                if timeout is None:
+                    return function(*args, **kwargs)
+                with deadline.within(_seconds(kwargs.get("timeout", timeout))):
+                    return function(*args, **kwargs)
             except PoutaError:
                 raise
             except Exception as error:
@@ -143,6 +151,12 @@ def chore(asked: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return run
 
     return decorate
+
+
+def _seconds(timeout: object) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise InvalidInput(f"timeout must be a number of seconds above 0 (got {timeout!r:.80}).")
+    return timeout
 
 
 def explain(error: Exception, asked: str) -> PoutaError | None:
@@ -185,9 +199,12 @@ def is_passing(error: BaseException) -> bool:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether the thing was busy with something else: 409, or Cinder's 400 about a status."""
-    status = status_of(error)
-    return status == 409 or (status == 400 and "status" in what_the_cloud_said(error).lower())
+    """Whether the thing may be free in a moment: 409, or Cinder's 400 about a status.
+
+    What is locked stays locked until somebody unlocks it.
+    """
+    status, said = status_of(error), what_the_cloud_said(error).lower()
+    return (status == 409 and "locked" not in said) or (status == 400 and "status" in said)
 
 
 def retry_after(error: BaseException) -> float:
@@ -248,6 +265,8 @@ def _meaning(error: Exception, said: str) -> tuple[type[PoutaError], str]:
         )
     if status == 404:
         return NotFound, ""
+    if status == 409 and "locked" in said:
+        return Refused, "Somebody locked it. conn.compute.unlock_server(server) unlocks it."
     if status == 409:
         return Refused, "It is busy with something else, or in use; look at it and try again."
     if status and status >= 500:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
+from pouta.concurrently import AT_ONCE, each
 from pouta.errors import Ambiguous, InvalidInput, NotFound, listed
 from pouta.kinds import Kind, id_of, name_of
 
@@ -58,6 +60,19 @@ def now(conn: Connection, kind: Kind[R], wanted: str | R) -> R:
     """`one`, as the cloud has it now: a resource in hand may be older than what became of it."""
     found = one(conn, kind, wanted)
     return found if isinstance(wanted, str) else kind.get(conn, id_of(found))
+
+
+def several(conn: Connection, kind: Kind[R], wanted: str | R | Iterable[str | R]) -> Sequence[R]:
+    """`now`, of one thing or of many, each once; for more than a few by one listing."""
+    is_one = isinstance(wanted, str) or not isinstance(wanted, Iterable) or hasattr(wanted, "id")
+    given = [cast(str | R, wanted)] if is_one else [*cast(Iterable[str | R], wanted)]
+    if len(given) <= AT_ONCE:
+        found = each(lambda thing: now(conn, kind, thing), given)
+    else:
+        names = [t if isinstance(t, str) else id_of(_resource(kind, t)) for t in given]
+        there = [*kind.list(conn)]
+        found = [pick(kind.noun, name, there) for name in names]
+    return [*{id_of(thing): thing for thing in found}.values()]
 
 
 def known_as(conn: Connection, kind: Kind[Any], id: str) -> str:

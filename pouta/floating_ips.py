@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from pouta import deletion, known_hosts, networks, prices, quotas, waiting
 from pouta import find as _find
-from pouta import known_hosts, networks, prices, quotas, waiting
+from pouta.deletion import Deletion
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, Refused, chore
-from pouta.kinds import FLOATING_IP, SERVER
-from pouta.made import Made, remove
+from pouta.kinds import FLOATING_IP, SERVER, id_of
+from pouta.made import Made
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
@@ -73,25 +74,49 @@ def attach(
         raise NotFound(f"Server '{found.name}' has no port on a network.", resource=found)
     with Made(conn) as made:
         ip = connect(made, port, wanted, move=move)
-        wait_until_shown(conn, found, ip, timeout=timeout)
+        wait_until_shown(conn, found, ip)
         known_hosts.tell(ip.floating_ip_address)
-        return FLOATING_IP.get(conn, ip.id)
+        return waiting.fetch(conn, FLOATING_IP, ip.id)
 
 
 @chore("release floating IP {address}")
-def release(conn: Connection, address: str | FloatingIP, *, in_use: bool = False) -> None:
+def release(
+    conn: Connection,
+    address: str | FloatingIP | Iterable[str | FloatingIP],
+    *,
+    in_use: bool = False,
+) -> None:
     """The project has this address no more, and its billing ends. It may not be had again.
 
-    in_use: release it even though it leads to a server. `DELETE /v2.0/floatingips/{id}`.
+    address: one, or several, which are released at the same time.
+    in_use: release it even though it leads to a server.
+
+    When one is still there at the end the error lists it with the reason in `leftovers`: Refused
+    when none was released, Failed otherwise. `DELETE /v2.0/floatingips/{id}`.
     """
-    ip = _find.now(conn, FLOATING_IP, address)
-    if ip.port_id and not in_use:
-        raise Refused(
-            _leads_to(conn, ip),
-            hint="in_use=True releases it all the same.",
-            resource=ip,
-        )
-    remove(conn, FLOATING_IP, [ip])
+    ips = _find.several(conn, FLOATING_IP, address)
+    for ip in ips:
+        if ip.port_id and not in_use:
+            raise Refused(
+                _leads_to(conn, ip), hint="in_use=True releases it all the same.", resource=ip
+            )
+    deletion.delete(conn, FLOATING_IP, ips)
+
+
+def of_servers(conn: Connection, servers: Sequence[Server]) -> Sequence[FloatingIP]:
+    """The floating IPs that lead to these servers now: Neutron knows it, Nova hears of it later."""
+    ids = {server.id for server in servers}
+    return [ip for ip in FLOATING_IP.list(conn) if leads_to(ip) in ids]
+
+
+def release_of(going: Deletion, ips: Sequence[FloatingIP], gone: Collection[str]) -> None:
+    """Release the addresses that led to servers which are gone; one may lead elsewhere by now."""
+    now = FLOATING_IP.present(going.conn, map(id_of, ips))
+    free = [ip for ip in now if leads_to(ip) in {"", *gone}]
+    for ip in now:
+        if ip not in free:
+            going.keep(FLOATING_IP, ip, _leads_to(going.conn, ip))
+    going.delete(FLOATING_IP, free)
 
 
 def connect(
@@ -155,13 +180,12 @@ def ports_of(conn: Connection, servers: Sequence[Server]) -> dict[str, Port]:
     return {port.device_id: port for port in reversed(ports) if port.device_id in {*ids}}
 
 
-def wait_until_shown(conn: Connection, server: Server, ip: FloatingIP, *, timeout: float) -> Server:
+def wait_until_shown(conn: Connection, server: Server, ip: FloatingIP) -> Server:
     """The server once Nova knows its floating IP; Neutron tells it a second or two later."""
     (shown,) = waiting.until(
         f"{ip.floating_ip_address} on server '{server.name}'",
-        lambda: [SERVER.get(conn, server.id)],
+        lambda: [waiting.fetch(conn, SERVER, server.id)],
         lambda now: ip.floating_ip_address in addresses(now),
-        timeout=timeout,
         pace=waiting.TOLD,
     )
     return shown

@@ -147,7 +147,7 @@ def _upload(conn: Connection, name: str, public_key: str) -> Keypair:
     def ask() -> Keypair:
         return KEYPAIR.create(conn, name=name, public_key=public_key)
 
-    return once(f"key pair '{name}'", ask, there)[0]
+    return once(f"key pair '{name}'", ask, there, anyones=True)[0]
 
 
 def _read(public_key: str | Path) -> str:

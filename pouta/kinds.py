@@ -6,11 +6,14 @@ goes with a create and tells whose call made the thing.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from pouta.errors import InvalidInput
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.snapshot import Snapshot
@@ -34,6 +37,7 @@ R = TypeVar("R")
 CALL = "pouta_call"
 TAGS = "pouta_tags"
 TAG = r"[\w.:-]{1,60}"  # what a user's tag looks like; Nova's limit
+TAGS_LIMIT = 200  # characters; a description holds 255, and the mark of the call besides
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,9 @@ class Kind(Generic[R]):
 
     `named_by` is the query that lists by name, None where the API has no such filter. `note` is
     where the mark goes: "metadata" or "description", "" where the API has room for neither.
-    `vanishes` tells that a delete is over when it is answered, `brief` that a list without details
-    spares the cloud much.
+    `vanishes` tells that a delete is over when it is answered, `can_be_busy` that one refused with
+    409 may be taken in a moment, `brief` that a list without details spares the cloud much.
+    `underway` has the states in which something is being done to it.
     """
 
     noun: str
@@ -52,7 +57,9 @@ class Kind(Generic[R]):
     named_by: str | None = "name"
     note: str = ""
     vanishes: bool = True
+    can_be_busy: bool = True
     brief: bool = False
+    underway: frozenset[str] = frozenset()
 
     def create(self, conn: Connection, **attributes: Any) -> R:
         return cast(R, self._call(conn, f"create_{self.verb}")(**attributes))
@@ -108,6 +115,24 @@ class Kind(Generic[R]):
         words = str(getattr(thing, "description", None) or "").split()
         return dict(word.split("=", 1) for word in words if "=" in word)
 
+    def is_settled(self, thing: R) -> bool:
+        """Whether nothing is being done to it."""
+        status = str(getattr(thing, "status", None) or "")
+        at_work = status in self.underway or status.endswith("_IN_PROGRESS")
+        return not (at_work or getattr(thing, "task_state", None))
+
+    def complaint(self, conn: Connection, thing: R) -> str:
+        """Why the cloud did not delete a thing, as far as it tells."""
+        return ""
+
+    def is_others(self, conn: Connection, thing: R) -> bool:
+        """Whether another user made it; False where nothing tells."""
+        me = str(conn.current_user_id)
+        if user := getattr(thing, "user_id", None):
+            return bool(user != me)
+        marked_by, _, call = self.notes(thing).get(CALL, "").partition("-")
+        return call.count("-") > 0 and marked_by != maker(me)
+
     def tags(self, thing: R) -> set[str]:
         """The user's tags on a thing: those that `noted` wrote, and the API's own."""
         written = self.notes(thing).get(TAGS, "").split(",")
@@ -115,10 +140,34 @@ class Kind(Generic[R]):
 
     def carrying(self, tag: str | None, things: Iterable[R]) -> Sequence[R]:
         """Those of `things` that carry the user's tag; all when there is none to look for."""
-        return [thing for thing in things if tag is None or tag in self.tags(thing)]
+        if tag is None:
+            return [*things]
+        wanted = checked_tag(tag)
+        return [thing for thing in things if wanted in self.tags(thing)]
 
     def _call(self, conn: Connection, name: str) -> Any:
         return getattr(getattr(conn, self.service), name)
+
+
+@dataclass(frozen=True)
+class _Disks(Kind[R]):
+    """Volumes and snapshots. What Cinder could not do it tells in messages to the user."""
+
+    def complaint(self, conn: Connection, thing: R) -> str:
+        query = f"/messages?resource_uuid={id_of(thing)}&sort=created_at:desc&limit=1"
+        answer = conn.block_storage.get(query, microversion="3.5")  # with filters
+        told = answer.json()["messages"] if answer.ok else ()
+        words = next((str(message["user_message"]) for message in told), "")
+        return f"Cinder says: {words.rstrip('.')}." if "delete" in words else ""
+
+
+@dataclass(frozen=True)
+class _Snapshots(_Disks["Snapshot"]):
+    def complaint(self, conn: Connection, thing: Snapshot) -> str:
+        made_of_it = [v for v in VOLUME.list(conn) if v.snapshot_id == id_of(thing)]
+        names = ", ".join(f"'{name_of(volume) or id_of(volume)}'" for volume in made_of_it)
+        told = super().complaint(conn, thing)
+        return f"{told} Volumes made from it need it: {names}.".strip() if names else told
 
 
 @dataclass(frozen=True)
@@ -137,7 +186,7 @@ class _Routers(Kind["Router"]):
 
 # Each before what it holds on to.
 ORDER = (
-    *("stack", "server", "floating IP", "port", "image", "volume snapshot", "volume"),
+    *("stack", "server", "floating IP", "port", "volume snapshot", "volume", "image"),
     *("security group", "router", "subnet", "network"),
 )
 
@@ -145,6 +194,33 @@ ORDER = (
 def in_order(kind: Kind[Any]) -> int:
     """The place of a kind when things are removed; what nothing holds on to comes last."""
     return ORDER.index(kind.noun) if kind.noun in ORDER else len(ORDER)
+
+
+def checked_tags(tags: Any) -> Sequence[str]:
+    """The tags of a chore, or InvalidInput: they are words, and a list of them."""
+    if isinstance(tags, str) or not isinstance(tags, Sequence):
+        raise InvalidInput(
+            f"tags must be a list of words (got {tags!r:.80}).", hint=f"tags=[{tags!r:.80}]"
+        )
+    for tag in tags:
+        checked_tag(tag)
+    if len(",".join(tags)) > TAGS_LIMIT:
+        raise InvalidInput(f"tags must have at most {TAGS_LIMIT} characters in all.")
+    return tags
+
+
+def checked_tag(tag: Any) -> str:
+    """A tag, or InvalidInput."""
+    if not isinstance(tag, str) or not re.fullmatch(TAG, tag):
+        raise InvalidInput(
+            f"Invalid tag {tag!r:.80}: use 1 to 60 letters, digits and . : _ - without blanks."
+        )
+    return tag
+
+
+def maker(user_id: str) -> str:
+    """What tells in a mark who made a thing, where the API itself does not."""
+    return hashlib.sha256(user_id.encode()).hexdigest()[:8]
 
 
 def id_of(thing: Any) -> str:
@@ -156,16 +232,47 @@ def name_of(thing: Any) -> str:
 
 
 SERVER: Kind[Server] = Kind(
-    "server", "compute", "server", note="metadata", vanishes=False, brief=True
+    "server",
+    "compute",
+    "server",
+    note="metadata",
+    vanishes=False,
+    brief=True,
+    underway=frozenset({"BUILD", "REBOOT", "HARD_REBOOT"}),
 )
 SERVER_GROUP: Kind[ServerGroup] = Kind("server group", "compute", "server_group", named_by=None)
 FLAVOR: Kind[Flavor] = Kind("flavor", "compute", "flavor", named_by=None)
 KEYPAIR: Kind[Keypair] = Kind("key pair", "compute", "keypair", named_by=None)
-IMAGE: Kind[Image] = Kind("image", "image", "image")
-VOLUME: Kind[Volume] = Kind("volume", "block_storage", "volume", note="metadata", vanishes=False)
+IMAGE: Kind[Image] = Kind(
+    "image",
+    "image",
+    "image",
+    can_be_busy=False,
+    underway=frozenset({"queued", "saving", "importing", "uploading"}),
+)
+VOLUME: Kind[Volume] = _Disks(
+    "volume",
+    "block_storage",
+    "volume",
+    note="metadata",
+    vanishes=False,
+    underway=frozenset(
+        {
+            *("creating", "downloading", "attaching", "detaching", "reserved", "extending"),
+            *("retyping", "backing-up", "restoring-backup", "maintenance", "uploading"),
+        }
+    ),
+)
 VOLUME_TYPE: Kind[Type] = Kind("volume type", "block_storage", "type", named_by=None)
-SNAPSHOT: Kind[Snapshot] = Kind(
-    "volume snapshot", "block_storage", "snapshot", note="metadata", vanishes=False
+SNAPSHOT: Kind[Snapshot] = _Snapshots(
+    "volume snapshot",
+    "block_storage",
+    "snapshot",
+    note="metadata",
+    vanishes=False,
+    underway=frozenset(
+        {"creating", "deleting", "restoring", "backing-up", "unmanaging", "updating"}
+    ),
 )
 NETWORK: Kind[Network] = Kind("network", "network", "network", note="description")
 SUBNET: Kind[Subnet] = Kind("subnet", "network", "subnet", note="description")

@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pouta import concurrently, waiting
-from pouta._session import last_answer
+from pouta import deadline, deletion, waiting
 from pouta.errors import (
     Failed,
     Leftover,
     PoutaError,
     TimedOut,
-    is_busy,
     is_passing,
     retry_after,
     status_of,
     what_the_cloud_said,
 )
-from pouta.kinds import Kind, id_of, in_order, name_of
+from pouta.kinds import Kind, checked_tags, id_of, in_order, maker, name_of
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -37,7 +34,6 @@ R = TypeVar("R")
 
 TRIES = 3
 LOOK_FOR = 8.0  # seconds in which a create whose answer was lost must show up
-REMOVE_WITHIN = 300.0  # seconds
 
 
 @dataclass
@@ -69,8 +65,8 @@ class Made:
 
     def __init__(self, conn: Connection, *, tags: Sequence[str] = ()) -> None:
         self.conn = conn
-        self.tags = tags
-        self.call = secrets.token_hex(6)
+        self.tags = checked_tags(tags)
+        self.call = f"{maker(str(conn.current_user_id))}-{secrets.token_hex(6)}"
         self.creations: list[Creation] = []
         self._numbers = itertools.count(1)
 
@@ -117,7 +113,7 @@ class Made:
 
     def undo(self) -> list[Leftover]:
         """Remove all that was made, and return what stays behind."""
-        return self._each_kind(lambda kind, things: remove(self.conn, kind, things))
+        return self._each_kind(lambda kind, things: deletion.attempt(self.conn, kind, things))
 
     def left(self) -> list[Leftover]:
         """All that was made, as what stays behind."""
@@ -163,7 +159,8 @@ class Made:
             raise
 
     def _give_up(self, error: BaseException) -> None:
-        left = self.left() if isinstance(error, TimedOut) else self.undo()
+        with deadline.suspended():
+            left = self.left() if isinstance(error, TimedOut) else self.undo()
         _tell(error, left, bool(self.creations))
 
     def _whatever_it_made(self, creation: Creation) -> Sequence[Any]:
@@ -178,24 +175,33 @@ class Made:
                 ours = {*map(id_of, creation.things)}
                 twins = creation.kind.marked(self.conn, creation.mark)
                 spare = [twin for twin in twins if id_of(twin) not in ours]
-                if left := remove(self.conn, creation.kind, spare):
-                    raise Failed(f"{creation.what} was made twice: {left[0].reason}")
+                deletion.delete(self.conn, creation.kind, spare)
 
 
-def once(what: str, ask: Callable[[], R], find: Callable[[], Sequence[R]]) -> Sequence[R]:
+def once(
+    what: str,
+    ask: Callable[[], R],
+    find: Callable[[], Sequence[R]],
+    *,
+    anyones: bool = False,
+) -> Sequence[R]:
     """Make a request whose effect must not come twice, and return what it made.
 
     When its answer is lost, `find` looks for the effect; only when that is nowhere to be seen is
-    the request made again.
+    the request made again. A refusal is final, unless it comes after a lost answer.
+
+    anyones: the effect counts whoever brought it about, so it is looked for after a refusal too.
     """
+    lost = anyones
     for tries_left in reversed(range(TRIES)):
         try:
             return [ask()]
         except Exception as error:
             if not is_passing(error):
-                if found := find():
-                    return found  # refused because it came through before, and nobody was told
+                if lost and (found := find()):
+                    return found  # it came through before, and nobody was told
                 raise
+            lost = lost or status_of(error) != 429  # "too many requests" did nothing
             if found := _look_for(what, find, max(LOOK_FOR, retry_after(error))):
                 return found
             if not tries_left:
@@ -215,92 +221,12 @@ def _look_for(
         return [len(found) >= count]
 
     try:
-        waiting.until(f"{what} in the making", look, bool, timeout=seconds, pace=waiting.BY_NOW)
+        with deadline.suspended():  # whether it is there must be known, however late it is
+            waiting.until(f"{what} in the making", look, bool, timeout=seconds, pace=waiting.BY_NOW)
     except TimedOut as nothing_seen:
         if nothing_seen.__cause__:  # nobody answered, so nobody knows
             raise nothing_seen.__cause__ from None
     return found
-
-
-def remove(
-    conn: Connection,
-    kind: Kind[R],
-    things: Iterable[R],
-    *,
-    timeout: float = REMOVE_WITHIN,
-) -> list[Leftover]:
-    """Delete things of one kind, all at once, see that they are gone, and return what is not.
-
-    What is busy (a volume whose server is only just gone) is asked for again until `timeout`
-    seconds have passed.
-    """
-    removal = _Removal(conn, kind, things)
-    removal.ask()
-    if removal.unfinished:
-        what = f"{kind.noun}{'s' if len(removal.things) > 1 else ''} deleted"
-        with suppress(TimedOut):  # what is still there then is returned below
-            waiting.until(
-                what,
-                removal.still_there,
-                removal.cannot_go,
-                timeout=timeout,
-                pace=waiting.pace_of(kind),
-                answered=last_answer(conn),
-            )
-    return [
-        _leftover(kind, thing, removal.refusals.get(id, "")) for id, thing in removal.things.items()
-    ]
-
-
-class _Removal:
-    """Things on their way out: `things` is what is not known to be gone."""
-
-    def __init__(self, conn: Connection, kind: Kind[Any], things: Iterable[Any]) -> None:
-        self.conn = conn
-        self.kind = kind
-        self.things = {id_of(thing): thing for thing in things}
-        self.to_ask = [*self.things]
-        self.refusals: dict[str, str] = {}
-
-    @property
-    def unfinished(self) -> bool:
-        return bool(self.to_ask) or (bool(self.things) and not self.kind.vanishes)
-
-    def ask(self) -> None:
-        """Ask for every delete that is still to be asked for; what is busy stays to be asked."""
-        answers = [*zip(self.to_ask, concurrently.each(self._try, self.to_ask), strict=True)]
-        self.to_ask = []
-        for id, error in answers:
-            if error is None or status_of(error) == 404:
-                self.refusals.pop(id, None)
-                if self.kind.vanishes:
-                    del self.things[id]
-                continue
-            self.refusals[id] = what_the_cloud_said(error)
-            if is_busy(error) or is_passing(error):
-                self.to_ask.append(id)
-
-    def _try(self, id: str) -> Exception | None:
-        try:
-            self.kind.delete(self.conn, id)
-        except Exception as error:  # noqa: BLE001 - each thing has its own outcome
-            return error
-        return None
-
-    def still_there(self) -> Sequence[Any]:
-        self.ask()
-        if self.kind.vanishes:
-            return [self.things[id] for id in self.to_ask]
-        present = self.kind.present(self.conn, self.things, details=False)
-        for id in {*self.things} - {*map(id_of, present)}:
-            del self.things[id]
-            self.refusals.pop(id, None)
-        return present
-
-    def cannot_go(self, thing: Any) -> bool:
-        id, state = id_of(thing), waiting.state(thing)
-        failed = "error_del" in state or "DELETE_FAILED" in state  # Cinder's word, and Heat's
-        return failed or (id in self.refusals and id not in self.to_ask)
 
 
 def _tell(error: BaseException, left: list[Leftover], something_was_made: bool) -> None:

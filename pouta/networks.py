@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pouta import clouds
+from pouta import clouds, waiting
 from pouta import find as _find
 from pouta.display import Columns, Table
 from pouta.errors import Ambiguous, NotFound, chore, listed
@@ -108,14 +108,14 @@ def ensure_default(
                 cidr=subnet_range,
                 dns_nameservers=[*servers],
             )
-        subnets = NETWORK.get(conn, network.id).subnet_ids
+        subnets = waiting.fetch(conn, NETWORK, network.id).subnet_ids
         if not _has_router(conn, network):
             outside = external(conn, among=seen)
             gateway = {"external_gateway_info": {"network_id": outside.id}} if outside else {}
             router = made.create(ROUTER, name=name, **gateway)
             for subnet in subnets:
                 _plug_in(conn, router, subnet)
-        return NETWORK.get(conn, network.id)
+        return waiting.fetch(conn, NETWORK, network.id)
 
 
 def _has_router(conn: Connection, network: Network) -> bool:
@@ -128,6 +128,7 @@ def _plug_in(conn: Connection, router: Router, subnet: str) -> None:
         f"router '{router.name}' in its network",
         lambda: conn.network.add_interface_to_router(router, subnet),
         lambda: [router] if _leads_into(conn, router, subnet) else [],
+        anyones=True,
     )
 
 

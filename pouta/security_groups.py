@@ -245,6 +245,7 @@ def _add(conn: Connection, group: SecurityGroup, rule: Rule) -> None:
             remote_group_id=rule.remote_group,
         ),
         lambda: [group] if _has(SECURITY_GROUP.get(conn, group.id), rule) else [],
+        anyones=True,
     )
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pouta import deletion, handwritten, waiting
 from pouta import find as _find
-from pouta import handwritten, waiting
 from pouta.display import Columns, Table
 from pouta.errors import (
     Failed,
@@ -23,7 +23,7 @@ from pouta.errors import (
     what_the_cloud_said,
 )
 from pouta.kinds import CALL, Kind
-from pouta.made import Made, remove
+from pouta.made import Made
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -87,10 +87,10 @@ def create(
             stack = made.create(STACK, name=name, parameters={**(parameters or {})}, **described)
         if not wait:
             return stack
-        (now,) = waiting.for_all(conn, STACK, [stack], _is_over, timeout=timeout)
+        (now,) = waiting.for_all(conn, STACK, [stack], STACK.is_settled)
         if now.status != "CREATE_COMPLETE":
             raise Failed(f"Stack '{name}' failed: {_why(conn, now)}", resource=now)
-        return STACK.get(conn, now.id)
+        return waiting.fetch(conn, STACK, now.id)
 
 
 @chore("read the outputs of stack {stack}")
@@ -101,7 +101,7 @@ def outputs(conn: Connection, stack: str | Stack) -> dict[str, Any]:
     not find out.
     """
     now = conn.orchestration.get_stack(find(conn, stack).id)
-    if not _is_over(now):
+    if not STACK.is_settled(now):
         raise Refused(f"Stack '{now.name}' is {now.status}: its outputs are not known yet.")
     for output in now.outputs or ():
         if output.get("output_error"):
@@ -152,13 +152,7 @@ def delete(
             hint="To delete them as well: delete_volumes=True.",
             resource=found,
         )
-    if not wait:
-        return STACK.delete(conn, found.id)
-    if remove(conn, STACK, [found], timeout=timeout):
-        now = STACK.present(conn, [found.id])
-        why = _why(conn, now[0]) if now else ""
-        raise Failed(f"Stack '{found.name}' was not wholly deleted: {why}", resource=found)
-    return None
+    deletion.delete(conn, STACK, [found], wait=wait)
 
 
 @dataclass(frozen=True)
@@ -167,11 +161,12 @@ class _Stacks(Kind["Stack"]):
 
     def create(self, conn: Connection, **attributes: Any) -> Any:
         from openstack.exceptions import raise_from_response
+        from openstack.orchestration.v1.stack import Stack
 
         name = attributes.pop("name")
         answer = conn.orchestration.post("/stacks", json={"stack_name": name, **attributes})
         raise_from_response(answer)
-        return self.get(conn, answer.json()["stack"]["id"])
+        return Stack.existing(connection=conn, name=name, **answer.json()["stack"])
 
     def get(self, conn: Connection, id: str) -> Any:
         stack = super().get(conn, id)
@@ -184,6 +179,9 @@ class _Stacks(Kind["Stack"]):
         # Heat says of a single stack that it is gone while the list, and the name, still have it.
         wanted = {*ids}
         return [stack for stack in self.list(conn) if stack.id in wanted]
+
+    def complaint(self, conn: Connection, thing: Any) -> str:
+        return _why(conn, thing)
 
     def noted(self, attributes: dict[str, Any], mark: str, tags: Sequence[str]) -> dict[str, Any]:
         return {**attributes, "tags": ",".join([f"{CALL}={mark}", *tags])}
@@ -252,10 +250,6 @@ def _explained(template: Mapping[str, Any]) -> Iterator[None]:
             hint='On Pouta its first line may be "heat_template_version: wallaby" (2021-04-16), '
             "or older.",
         ) from error
-
-
-def _is_over(stack: Stack) -> bool:
-    return not stack.status.endswith("_IN_PROGRESS")
 
 
 def _parts(conn: Connection, stack: Stack) -> builtins.list[Resource]:

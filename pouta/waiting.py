@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pouta import progress
+from pouta import deadline, progress
 from pouta._session import last_answer
 from pouta.errors import Failed, TimedOut, is_passing, listed, retry_after
 from pouta.kinds import SERVER, Kind, id_of, name_of
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
 R = TypeVar("R")
+
+# Several workers and databases answer, not all up to date: a thing that was there is gone once so
+# many looks in a row, over so many seconds, have missed it.
+MISSES = 3
+MISSED_FOR = 4.0
+AGAIN = (0.5, 1.0, 2.5)  # seconds before a thing that was there is asked for again
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ def until(
     look: Callable[[], Sequence[R]],
     done: Callable[[R], bool],
     *,
-    timeout: float,
+    timeout: float | None = None,
     hint: str = "",
     pace: Pace | None = None,
     answered: float = 0.2,
@@ -96,16 +102,19 @@ def until(
 
     `look` makes one request, however many things it returns; waiting for things to vanish is
     waiting until it returns none. A look that gets no answer, 429 or 5xx is made again at the next
-    turn: a cloud that restarts is not a reason to lose what it is building.
+    turn: a cloud that restarts is not a reason to lose what it is building. So is one that misses
+    what was there a moment ago.
 
+    timeout: seconds; where the chore's own deadline is sooner, that ends the wait.
     answered: seconds that the cloud took to answer the request that began it.
 
-    Raises TimedOut after `timeout` seconds, with what was last seen as its `resource`. Any other
-    exception of `look` or `done` ends the wait.
+    Raises TimedOut after that, with what was last seen as its `resource`. Any other exception of
+    `look` or `done` ends the wait.
     """
     pace = pace or Pace()
+    limit = deadline.current() if timeout is None else deadline.after(timeout)
     began = moved = clock()
-    end = began + timeout
+    end = began + limit.left
     pause = pace.first(answered)
     looks = 0
     seen: Sequence[R] = ()
@@ -118,7 +127,7 @@ def until(
             try:
                 seen, trouble = look(), None
             except Exception as error:
-                if not is_passing(error):
+                if not (is_passing(error) or isinstance(error, _Missed)):
                     raise
                 trouble = error
             else:
@@ -142,7 +151,7 @@ def until(
             )
     last = _summary(seen) or ("no answer from the cloud" if trouble else "nothing to be seen")
     raise TimedOut(
-        f"{what}: not there after {timeout:g} s (now: {last}). Nothing was undone.",
+        f"{what}: not there after {limit.seconds:g} s (now: {last}). Nothing was undone.",
         hint=hint,
         resource=seen[0] if len(seen) == 1 else seen,
     ) from trouble
@@ -154,7 +163,7 @@ def for_all(
     things: Sequence[R],
     done: Callable[[R], bool],
     *,
-    timeout: float,
+    timeout: float | None = None,
     what: str = "",
     hint: str = "",
     pace: Pace | None = None,
@@ -165,11 +174,11 @@ def for_all(
     """
     names = {id_of(thing): name_of(thing) or id_of(thing) for thing in things}
     plain = f"{kind.noun} '{next(iter(names.values()))}'" if len(names) == 1 else f"{kind.noun}s"
+    sightings = Sightings(kind.noun, names)
 
     def look() -> Sequence[R]:
         present = {id_of(thing): thing for thing in kind.present(conn, names)}
-        if gone := [names[id] for id in names if id not in present]:
-            raise Failed(f"{kind.noun} {listed(gone)} was deleted meanwhile, not by this call.")
+        sightings.check(present)
         return [present[id] for id in names]
 
     return until(
@@ -181,6 +190,49 @@ def for_all(
         pace=pace or pace_of(kind),
         answered=last_answer(conn),
     )
+
+
+def fetch(conn: Connection, kind: Kind[R], id: str) -> R:
+    """A thing that was there a moment ago, as the cloud has it now."""
+    from openstack.exceptions import NotFoundException
+
+    for pause in AGAIN:
+        try:
+            return kind.get(conn, id)
+        except NotFoundException:
+            time.sleep(pause)
+    return kind.get(conn, id)
+
+
+class Sightings:
+    """Tells things that are gone from things that one answer left out.
+
+    names: of the things that were there, by ID.
+    """
+
+    def __init__(self, noun: str, names: Mapping[str, str]) -> None:
+        self.noun = noun
+        self.names = names
+        self.misses = 0
+        self.since = 0.0
+
+    def check(self, present: Iterable[str]) -> None:
+        """Raise Failed when a thing has been missing long enough; end the look when it is new."""
+        seen = {*present}
+        missing = [name for id, name in self.names.items() if id not in seen]
+        if not missing:
+            self.misses = 0
+            return
+        now = time.monotonic()
+        self.since = self.since if self.misses else now
+        self.misses += 1
+        if self.misses < MISSES or now - self.since < MISSED_FOR:
+            raise _Missed(f"{self.noun} {listed(missing)} was not seen")
+        raise Failed(f"{self.noun} {listed(missing)} was deleted meanwhile, not by this call.")
+
+
+class _Missed(Exception):
+    """A look did not see a thing that was there a moment ago."""
 
 
 def _summary(seen: Sequence[object]) -> str:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from pouta import deletion, progress, streams, waiting
 from pouta import find as _find
-from pouta import progress, streams, waiting
 from pouta.display import Columns, Table
 from pouta.errors import Failed, InvalidInput, NotFound, Refused, chore, status_of
 from pouta.kinds import IMAGE, Kind
-from pouta.made import Made, once, remove
+from pouta.made import Made, once
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -64,7 +64,7 @@ def upload(
     min_disk: the root disk, in GB, that a server needs for it.
     tags: words by which to find it again.
     visibility: only "private": Pouta lets nobody publish images. `share` gives it to a project.
-    timeout: seconds that the cloud may take for it once it has all.
+    timeout: seconds for all of it.
 
     Its checksum is compared with the cloud's. When it fails nothing is left behind. An image of
     your own needs cloud-init. `POST /v2/images`, `PUT /v2/images/{id}/file`.
@@ -77,7 +77,7 @@ def upload(
             hint="pouta.images.share(conn, image, project_id) lets another project use it.",
         )
     _find.check_name(IMAGE.noun, name)
-    with Made(conn) as made:
+    with Made(conn, tags=tags) as made:
         image: Image = made.create(
             _NEW_IMAGE,
             name=name,
@@ -85,13 +85,12 @@ def upload(
             container_format="bare",
             visibility="private",
             min_disk=min_disk,
-            tags=[*tags],
             **(properties or {}),
         )
         with streams.Meter(f"image '{name}' uploaded", file.stat().st_size) as meter:
             data = streams.Part(file, meter, algorithms=("sha512", "md5"))
             _send(conn, image, data)
-        (image,) = waiting.for_all(conn, IMAGE, [image], _has_come, timeout=timeout)
+        (image,) = waiting.for_all(conn, IMAGE, [image], IMAGE.is_settled)
         algorithm, expected = _digest(image)
         if image.status != "active" or data.digest(algorithm) != expected:
             raise Failed(
@@ -185,6 +184,7 @@ def share(conn: Connection, image: str | Image, project_id: str) -> Image:
             f"image '{found.name}' shared",
             lambda: _glance(conn).add_member(found.id, member=project_id),
             there,
+            anyones=True,
         )
     progress.say(
         f"To use it, somebody in the other project accepts it: "
@@ -271,8 +271,7 @@ def delete(
         )
     if found.is_protected:
         _glance(conn).update_image(found.id, is_protected=False)
-    if left := remove(conn, IMAGE, [found]):
-        raise Refused(f"Image '{found.name}' was not deleted: {left[0].reason}", resource=found)
+    deletion.delete(conn, IMAGE, [found])
 
 
 @dataclass(frozen=True)
@@ -284,13 +283,14 @@ class _NewImage(Kind[Any]):
 
     def create(self, conn: Connection, **attributes: Any) -> Any:
         from openstack.exceptions import raise_from_response
+        from openstack.image.v2.image import Image
 
         answer = conn.image.post("/images", json=attributes)
         raise_from_response(answer)
-        return self.get(conn, attributes["id"])
+        return Image.existing(connection=conn, **answer.json())
 
     def noted(self, attributes: dict[str, Any], mark: str, tags: Sequence[str]) -> dict[str, Any]:
-        return {**attributes, "id": _id_for(mark)}
+        return {**attributes, "id": _id_for(mark), "tags": [*tags]}
 
     def marked(self, conn: Connection, mark: str) -> Sequence[Any]:
         return self.present(conn, [_id_for(mark)])
@@ -358,10 +358,6 @@ def _digest(image: Image) -> tuple[str, str]:
     if image.hash_algo and image.hash_value:
         return image.hash_algo, image.hash_value
     return "md5", image.checksum or ""
-
-
-def _has_come(image: Image) -> bool:
-    return image.status not in ("queued", "saving", "importing", "uploading")
 
 
 def _own(conn: Connection, image: str | Image, done: str) -> Image:

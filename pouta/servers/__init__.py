@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pouta import find as _find
-from pouta import floating_ips
+from pouta import floating_ips, volumes
 from pouta.concurrently import gather
+from pouta.deletion import Deletion
 from pouta.display import Table
-from pouta.errors import Failed, chore
-from pouta.kinds import FLOATING_IP, SECURITY_GROUP, SERVER, VOLUME, name_of
-from pouta.made import once, remove
+from pouta.errors import Refused, chore, listed
+from pouta.kinds import SECURITY_GROUP, SERVER, VOLUME, id_of, name_of
+from pouta.made import once
 from pouta.servers import states
 from pouta.servers.changing import (
     CHANGE_TIMEOUT,
     check_others,
+    doomed_volumes,
     pause,
     reboot,
     resume,
@@ -36,7 +38,6 @@ from pouta.servers.server_groups import create_group, delete_group, list_groups
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
-    from openstack.network.v2.floating_ip import FloatingIP
     from openstack.network.v2.security_group import SecurityGroup
 
 __all__ = [
@@ -92,7 +93,7 @@ def find(conn: Connection, name_or_id: str | Server) -> Server:
 @chore("delete server {server}")
 def delete(
     conn: Connection,
-    server: str | Server,
+    server: str | Server | Iterable[str | Server],
     *,
     release_floating_ips: bool = False,
     delete_volumes: bool = False,
@@ -102,30 +103,45 @@ def delete(
 ) -> None:
     """The server is gone afterwards with its root and ephemeral disk, and its billing ends.
 
+    server: one, or several, which are deleted at the same time.
     release_floating_ips: release its addresses too; they stay allocated, and billed, otherwise.
     delete_volumes: delete the volumes that are attached to it too, with all their data.
     others: delete it even though another member of the project made it.
+    wait: False returns as soon as the cloud has taken the request.
+    timeout: seconds for all of it.
 
-    `DELETE /servers/{id}`.
+    Refused before anything is deleted when the cloud would delete a volume together with the
+    server, unless `delete_volumes` says so. When something is still there at the end the error
+    lists each with the reason in `leftovers`: Refused when nothing was deleted, TimedOut when the
+    cloud may still be at work, Failed otherwise. `DELETE /servers/{id}`.
     """
-    found = _find.now(conn, SERVER, server)
-    check_others(conn, found, others)
-    attached = [disk.id for disk in found.attached_volumes] if delete_volumes else []
-    addresses, disks = gather(
-        lambda: _floating_ips(conn, found) if release_floating_ips else [],
+    found = _find.several(conn, SERVER, server)
+    for one in found:
+        check_others(conn, one, others)
+        if not delete_volumes:
+            _check_keeps_its_volumes(one)
+    attached = [disk.id for one in found for disk in one.attached_volumes] if delete_volumes else []
+    ips, disks = gather(
+        lambda: floating_ips.of_servers(conn, found) if release_floating_ips else [],
         lambda: VOLUME.present(conn, attached),
     )
-    if not wait and not disks:
-        SERVER.delete(conn, found.id)
-        remove(conn, FLOATING_IP, addresses)
-        return
-    left = remove(conn, SERVER, [found], timeout=timeout)
-    if not left:
-        left = remove(conn, FLOATING_IP, addresses) + remove(conn, VOLUME, disks, timeout=timeout)
-    if left:
-        gone_wrong = Failed(f"Server '{found.name}' was not wholly deleted.", resource=found)
-        gone_wrong.leftovers = left
-        raise gone_wrong
+    with Deletion(conn, wait=wait or bool(disks)) as going:
+        gone = {*map(id_of, going.delete(SERVER, found))}
+        floating_ips.release_of(going, ips, gone)
+        volumes.delete_of(going, disks, gone)
+
+
+def _check_keeps_its_volumes(server: Server) -> None:
+    """Refuse to delete a server with which volumes would die that nobody named."""
+    if doomed := doomed_volumes(server):
+        raise Refused(
+            f"Deleting server '{server.name}' deletes volume {listed(doomed)} with it, and all "
+            "data on it (delete_on_termination).",
+            hint="delete_volumes=True deletes all volumes that are attached to it. To keep one: "
+            "pouta.volumes.detach(conn, volume); or for the disk that it boots from "
+            "conn.compute.update_volume_attachment(server, id, delete_on_termination=False).",
+            resource=server,
+        )
 
 
 @chore("read the console log of server {server}")
@@ -191,10 +207,3 @@ def _with_group(
 
 def _has_group(server: Server, group: SecurityGroup) -> bool:
     return group.name in {its["name"] for its in server.security_groups or []}
-
-
-def _floating_ips(conn: Connection, server: Server) -> Sequence[FloatingIP]:
-    wanted = set(floating_ips.addresses(server, "floating"))
-    if not wanted:
-        return []
-    return [ip for ip in FLOATING_IP.list(conn) if ip.floating_ip_address in wanted]

@@ -18,6 +18,7 @@ from pouta.servers import states
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
+    from openstack.compute.v2.server_action import ServerAction
     from openstack.connection import Connection
 
 CHANGE_TIMEOUT = 300.0  # seconds
@@ -40,7 +41,7 @@ def start(
     conn: Connection, server: str | Server, *, wait: bool = True, timeout: float = CHANGE_TIMEOUT
 ) -> Server:
     """The server runs afterwards; running already, nothing changes. `os-start`."""
-    return act(conn, server, conn.compute.start_server, {"SHUTOFF"}, {"ACTIVE"}, wait, timeout)
+    return act(conn, server, "start", conn.compute.start_server, {"SHUTOFF"}, {"ACTIVE"}, wait)
 
 
 @chore("stop server {server}")
@@ -51,7 +52,7 @@ def stop(
 
     `os-stop`.
     """
-    off = switch_off(conn, at_rest(conn, server, timeout), wait=wait, timeout=timeout)
+    off = switch_off(conn, at_rest(conn, server), wait=wait)
     price = prices.of(conn).flavor(flavor_name(off))
     progress.say(
         f"'{off.name}' is off, and still billed{f' at {price:g} BU/h' if price else ''}: "
@@ -75,12 +76,12 @@ def reboot(
     """
     return change(
         conn,
-        at_rest(conn, server, timeout),
+        at_rest(conn, server),
+        "reboot",
         lambda found: conn.compute.reboot_server(found, "HARD" if hard else "SOFT"),
         before={"ACTIVE", "SHUTOFF"} if hard else {"ACTIVE"},
         after={"ACTIVE"},
         wait=wait,
-        timeout=timeout,
         always=True,
     )
 
@@ -93,7 +94,7 @@ def pause(
 
     Maintenance of the cloud may switch it off. `pause`.
     """
-    return act(conn, server, conn.compute.pause_server, {"ACTIVE"}, {"PAUSED"}, wait, timeout)
+    return act(conn, server, "pause", conn.compute.pause_server, {"ACTIVE"}, {"PAUSED"}, wait)
 
 
 @chore("unpause server {server}")
@@ -101,7 +102,7 @@ def unpause(
     conn: Connection, server: str | Server, *, wait: bool = True, timeout: float = CHANGE_TIMEOUT
 ) -> Server:
     """A paused server goes on where it stood still. `unpause`."""
-    return act(conn, server, conn.compute.unpause_server, {"PAUSED"}, {"ACTIVE"}, wait, timeout)
+    return act(conn, server, "unpause", conn.compute.unpause_server, {"PAUSED"}, {"ACTIVE"}, wait)
 
 
 @chore("suspend server {server}")
@@ -112,7 +113,9 @@ def suspend(
 
     Maintenance of the cloud may switch it off. `suspend`.
     """
-    return act(conn, server, conn.compute.suspend_server, {"ACTIVE"}, {"SUSPENDED"}, wait, timeout)
+    return act(
+        conn, server, "suspend", conn.compute.suspend_server, {"ACTIVE"}, {"SUSPENDED"}, wait
+    )
 
 
 @chore("resume server {server}")
@@ -120,7 +123,7 @@ def resume(
     conn: Connection, server: str | Server, *, wait: bool = True, timeout: float = CHANGE_TIMEOUT
 ) -> Server:
     """A suspended server goes on where it was. `resume`."""
-    return act(conn, server, conn.compute.resume_server, {"SUSPENDED"}, {"ACTIVE"}, wait, timeout)
+    return act(conn, server, "resume", conn.compute.resume_server, {"SUSPENDED"}, {"ACTIVE"}, wait)
 
 
 @chore("shelve server {server}")
@@ -142,7 +145,7 @@ def shelve(
         a server that has one is refused.
     timeout: seconds; a root disk on the host's own disks takes its time. `shelve`.
     """
-    found = at_rest(conn, server, timeout)
+    found = at_rest(conn, server)
     if found.status in SHELVED:
         return found
     check_ephemeral(found, "Shelving", allow_ephemeral_loss)
@@ -154,11 +157,11 @@ def shelve(
     return change(
         conn,
         found,
+        "shelve",
         conn.compute.shelve_server,
         before={"ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"},
         after=SHELVED,
         wait=wait,
-        timeout=timeout,
     )
 
 
@@ -172,46 +175,44 @@ def unshelve(
     """
     return change(
         conn,
-        at_rest(conn, server, timeout),
+        at_rest(conn, server),
+        "unshelve",
         conn.compute.unshelve_server,
         before=SHELVED,
         after={"ACTIVE", "SHUTOFF"},
         wait=wait,
-        timeout=timeout,
         hint=f"{NO_ROOM} It stays shelved, and nothing of it is lost.",
     )
 
 
-def switch_off(
-    conn: Connection, found: Server, *, wait: bool = True, timeout: float = CHANGE_TIMEOUT
-) -> Server:
+def switch_off(conn: Connection, found: Server, *, wait: bool = True) -> Server:
     """`stop`, without a word about its price."""
     return change(
         conn,
         found,
+        "stop",
         conn.compute.stop_server,
         before={"ACTIVE"},
         after={"SHUTOFF"},
         wait=wait,
-        timeout=timeout,
     )
 
 
 def act(
     conn: Connection,
     server: str | Server,
-    action: Callable[[Server], Any],
+    action: str,
+    ask: Callable[[Server], Any],
     before: Collection[str],
     after: Collection[str],
     wait: bool,
-    timeout: float,
 ) -> Server:
     """`change`, for an action that loses nothing."""
-    found = at_rest(conn, server, timeout)
-    return change(conn, found, action, before=before, after=after, wait=wait, timeout=timeout)
+    found = at_rest(conn, server)
+    return change(conn, found, action, ask, before=before, after=after, wait=wait)
 
 
-def at_rest(conn: Connection, server: str | Server, timeout: float = CHANGE_TIMEOUT) -> Server:
+def at_rest(conn: Connection, server: str | Server) -> Server:
     """The server as it is once it is done with what it was asked before.
 
     Nova answers 409 to a server that is still busy.
@@ -219,24 +220,25 @@ def at_rest(conn: Connection, server: str | Server, timeout: float = CHANGE_TIME
     found = _find.now(conn, SERVER, server)
     if states.is_idle(found):
         return found
-    return states.wait(conn, [found], states.is_idle, timeout)[0]
+    return states.wait(conn, [found], states.is_idle)[0]
 
 
 def change(
     conn: Connection,
     found: Server,
+    action: str,
     ask: Callable[[Server], Any],
     *,
     before: Collection[str],
     after: Collection[str],
     wait: bool = True,
-    timeout: float,
     always: bool = False,
     until: Callable[[Server], bool] = lambda now: True,
     hint: str = "",
 ) -> Server:
     """Ask a server that is in one of the states `before` to get into one of `after`.
 
+    action: what Nova's journal calls it.
     always: ask although it is in one of `after` already.
     until: what must be so, besides that no task is under way, before it is over.
     hint: what to do when it comes back unchanged.
@@ -249,10 +251,10 @@ def change(
             hint=way_back(found),
             resource=found,
         )
-    once(f"server '{found.name}'", lambda: ask(found), lambda: _under_way(conn, found))
+    once(f"server '{found.name}'", lambda: ask(found), lambda: _begun(conn, found, action))
     if not wait:
         return SERVER.get(conn, found.id)
-    (now,) = states.wait(conn, [found], lambda now: states.is_idle(now) and until(now), timeout)
+    (now,) = states.wait(conn, [found], lambda now: states.is_idle(now) and until(now))
     if now.status == "ERROR":
         raise states.failure(now)
     if now.status not in after:
@@ -278,6 +280,11 @@ def flavor_name(server: Server) -> str:
     return str((server.flavor or {}).get("original_name"))
 
 
+def doomed_volumes(server: Server) -> Sequence[str]:
+    """The IDs of the volumes that Nova deletes together with the server."""
+    return [disk.id for disk in server.attached_volumes or [] if disk.delete_on_termination]
+
+
 def check_ephemeral(server: Server, doing: str, allowed: bool) -> None:
     """Refuse what loses the ephemeral disk, unless it is allowed in so many words."""
     size = (server.flavor or {}).get("ephemeral")
@@ -300,6 +307,12 @@ def check_others(conn: Connection, server: Server, allowed: bool) -> None:
         )
 
 
-def _under_way(conn: Connection, before: Server) -> Sequence[Server]:
-    now = SERVER.get(conn, before.id)
-    return [now] if now.task_state or now.status != before.status else []
+def _begun(conn: Connection, before: Server, action: str) -> Sequence[ServerAction]:
+    """What Nova's journal has of this action since then; others may be at work on the server."""
+    return [
+        entry
+        for entry in conn.compute.server_actions(before.id)
+        if entry.action == action
+        and entry.user_id == conn.current_user_id
+        and entry.start_time[:19] >= before.updated_at[:19]
+    ]

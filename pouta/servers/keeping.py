@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pouta import deadline, deletion, flavors, floating_ips, keypairs, progress, quotas, waiting
 from pouta import find as _find
-from pouta import flavors, floating_ips, keypairs, progress, quotas, waiting
 from pouta.concurrently import each, gather
 from pouta.display import Columns, Table
-from pouta.errors import Failed, PoutaError, Refused, chore, listed
+from pouta.errors import Failed, PoutaError, Refused, TimedOut, chore, listed
 from pouta.kinds import IMAGE, NETWORK, SECURITY_GROUP, SERVER, SNAPSHOT, VOLUME, Kind
-from pouta.made import Made, remove
+from pouta.made import Made
 from pouta.servers import states
 from pouta.servers.changing import (
     COPY_TIMEOUT,
@@ -21,6 +21,7 @@ from pouta.servers.changing import (
     boots_from_volume,
     check_ephemeral,
     check_others,
+    doomed_volumes,
     flavor_name,
     start,
     switch_off,
@@ -82,7 +83,7 @@ def snapshot(
         )
     copy = _volume_snapshots if boots_from_volume(found) else _image
     with _still(conn, found, keep_running), Made(conn, tags=tags) as made:
-        return copy(made, found, name, timeout)
+        return copy(made, found, name)
 
 
 @chore("recreate server {server} on {flavor}")
@@ -117,9 +118,8 @@ def recreate(
     if found.status == "ACTIVE":
         switch_off(conn, found)  # so that its file systems are in order
     try:
-        if left := remove(conn, SERVER, [found]):
-            raise Failed(f"Server '{found.name}' could not be deleted: {left[0].reason}")
-        waiting.for_all(conn, VOLUME, disks, lambda disk: disk.status == "available", timeout=300)
+        deletion.delete(conn, SERVER, [found])
+        waiting.for_all(conn, VOLUME, disks, lambda disk: disk.status == "available")
         new: Server = launch(conn, found.name, **again, timeout=timeout)
         return new
     except BaseException as error:
@@ -159,8 +159,11 @@ class _ImageOfServer(Kind["Image"]):
         return super().noted(attributes, mark, ())
 
     def create(self, conn: Connection, **attributes: Any) -> Image:
+        from openstack.image.v2.image import Image
+
         server: Server = attributes.pop("server")
-        return self.get(conn, server.create_image(conn.compute, **attributes))
+        id = server.create_image(conn.compute, **attributes)
+        return Image.existing(connection=conn, id=id, name=attributes["name"])
 
     def notes(self, thing: Image) -> dict[str, str]:
         return dict(thing.properties or {})
@@ -169,31 +172,44 @@ class _ImageOfServer(Kind["Image"]):
 _IMAGE_OF_SERVER = _ImageOfServer("image", "image", "image", note="metadata")
 
 
-def _image(made: Made, server: Server, name: str, timeout: float) -> Image:
+def _image(made: Made, server: Server, name: str) -> Image:
     conn = made.conn
     image = made.create(_IMAGE_OF_SERVER, name=name, server=server)
     for tag in made.tags:
         image.add_tag(conn.image, tag)
     what = f"image '{name}' of server '{server.name}'"
-    states.wait(conn, [server], states.is_idle, timeout, what)
+    states.wait(conn, [server], states.is_idle, what)
     # Where Nova fails, the image is gone, or stays as it was.
-    seen = waiting.until(
-        what,
-        lambda: IMAGE.present(conn, [image.id]),
-        lambda now: now.status not in ("queued", "saving", "importing"),
-        timeout=IMAGE_SHOWN_WITHIN,
-        pace=waiting.BY_NOW,
-    )
-    if not seen or seen[0].status != "active":
-        raise Failed(
-            f"The cloud gave up on the {what}.",
-            hint="Try again; if it stays: servicedesk@csc.fi, with the server's ID and the time.",
-            resource=server,
+    try:
+        (image,) = waiting.for_all(
+            conn,
+            IMAGE,
+            [image],
+            IMAGE.is_settled,
+            what=what,
+            timeout=IMAGE_SHOWN_WITHIN,
+            pace=waiting.BY_NOW,
         )
-    return seen[0]
+    except Failed as gone:
+        raise _gave_up(what, server) from gone
+    except TimedOut as late:
+        if not deadline.current().left:
+            raise
+        raise _gave_up(what, server) from late
+    if image.status != "active":
+        raise _gave_up(what, server)
+    return image
 
 
-def _volume_snapshots(made: Made, server: Server, name: str, timeout: float) -> Table[Snapshot]:
+def _gave_up(what: str, server: Server) -> Failed:
+    return Failed(
+        f"The cloud gave up on the {what}.",
+        hint="Try again; if it stays: servicedesk@csc.fi, with the server's ID and the time.",
+        resource=server,
+    )
+
+
+def _volume_snapshots(made: Made, server: Server, name: str) -> Table[Snapshot]:
     disks = _disks(made.conn, server)
 
     def take(disk: Volume) -> Snapshot:
@@ -202,7 +218,7 @@ def _volume_snapshots(made: Made, server: Server, name: str, timeout: float) -> 
         return made.create(SNAPSHOT, name=called, volume_id=disk.id, is_forced=True)
 
     taken = waiting.for_all(
-        made.conn, SNAPSHOT, each(take, disks), lambda s: s.status != "creating", timeout=timeout
+        made.conn, SNAPSHOT, each(take, disks), lambda s: s.status != "creating"
     )
     for one in taken:
         if one.status != "available":
@@ -276,7 +292,7 @@ def _check_can_go(conn: Connection, server: Server) -> None:
             "flavor=…, like=server).",
             resource=server,
         )
-    if doomed := [disk.id for disk in server.attached_volumes if disk.delete_on_termination]:
+    if doomed := doomed_volumes(server):
         raise Refused(
             f"The cloud would delete volume {listed(doomed)} together with '{server.name}'.",
             hint="conn.compute.update_volume_attachment(server, volume_id, "

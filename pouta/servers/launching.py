@@ -16,10 +16,11 @@ from pouta import (
 )
 from pouta import security_groups as groups
 from pouta.concurrently import each, gather
+from pouta.deletion import Deletion
 from pouta.display import Table
 from pouta.errors import InvalidInput, chore
 from pouta.kinds import FLOATING_IP, SERVER, VOLUME
-from pouta.made import Made, remove
+from pouta.made import Made
 from pouta.servers import states
 from pouta.servers.planning import Plan, rehearsable
 from pouta.servers.resolving import (
@@ -101,7 +102,7 @@ def launch(
     exist_ok: a server of that name is taken as it is, and completed, instead of refused. So are
         free volumes of the names that new ones would get: name-boot, name-volume-1, …
     wait: False returns as soon as the cloud has accepted the server.
-    timeout: seconds. When they are over TimedOut is raised, and nothing is undone.
+    timeout: seconds for all of it. When they are over TimedOut is raised, and nothing is undone.
     dry_run: nothing is made. All is looked up as for a launch, and a Plan comes back: a table of
         what would be made, its BU/h, the total, and whether the quota allows it.
 
@@ -132,7 +133,6 @@ def launch(
         tags=tags,
         exist_ok=exist_ok,
         wait=wait,
-        timeout=timeout,
     )
     if dry_run:
         return _rehearse(conn, [name], wish)  # type: ignore[return-value]  # see `rehearsable`
@@ -147,6 +147,7 @@ def launch_many(
     count: int,
     *,
     all_or_nothing: bool = False,
+    timeout: float = LAUNCH_TIMEOUT,
     dry_run: bool = False,
     **same: Any,
 ) -> Table[Server]:
@@ -195,18 +196,18 @@ def _launch(
         ips = _connect(made, servers, plan)
         shown, pace = _is_up_with(ips), waiting.TOLD if ips else waiting.SERVERS
         if len(servers) > 1:
-            states.wait_until_built(conn, servers, wish.timeout)
+            states.wait_until_built(conn, servers)
             pace = waiting.BY_NOW
         if not any(disks.values()):
-            servers = states.wait(conn, servers, shown, wish.timeout, pace=pace)
+            servers = states.wait(conn, servers, shown, pace=pace)
             _judge(made, servers, ips, disks, all_or_nothing)
             return servers
         # A volume can go in before Nova has been told of the address.
-        servers = states.wait(conn, servers, states.is_idle, wish.timeout, pace=pace)
+        servers = states.wait(conn, servers, states.is_idle, pace=pace)
         up = _judge(made, servers, ips, disks, all_or_nothing)
-        _attach(made, up, disks, wish.timeout)
+        _attach(made, up, disks)
         pace = waiting.TOLD if ips else waiting.BY_NOW
-        return states.wait(conn, servers, shown, wish.timeout, pace=pace)
+        return states.wait(conn, servers, shown, pace=pace)
 
 
 def _rehearse(conn: Connection, names: Sequence[str], wish: Wish) -> Plan:
@@ -244,7 +245,7 @@ def _roots(made: Made, names: Sequence[str], plan: Resolved) -> dict[str, Volume
             return root
         return volumes.make(made, disk, size, image=plan.image)
 
-    ready = volumes.wait_until_ready(made.conn, each(make, missing), timeout=plan.wish.timeout)
+    ready = volumes.wait_until_ready(made.conn, each(make, missing))
     return dict(zip(missing, ready, strict=True))
 
 
@@ -305,7 +306,7 @@ def _connect(made: Made, servers: Sequence[Server], plan: Resolved) -> dict[str,
         progress.say("This cloud has no floating IPs (ePouta): use the private address.")
         return {}
     there = {server.id for server in plan.existing.values()}
-    ports = states.wait_for_ports(made.conn, servers, plan.wish.timeout)
+    ports = states.wait_for_ports(made.conn, servers)
 
     def lead(port: Port) -> FloatingIP:
         if plan.address is None and port.device_id not in there:
@@ -356,27 +357,26 @@ def _judge(
     if failed:
         progress.say(f"{len(failed)} of {len(servers)} servers failed: {states.fault(failed[0])}")
         useless = [volume for server in failed for volume in disks[server.name] if volume in made]
-        remove(made.conn, FLOATING_IP, [ips[s.id] for s in failed if ips.get(s.id) in made])
-        remove(made.conn, VOLUME, useless)
+        with Deletion(made.conn) as going:
+            going.delete(FLOATING_IP, [ips[s.id] for s in failed if ips.get(s.id) in made])
+            going.delete(VOLUME, useless)
     return [server for server in servers if server not in failed]
 
 
-def _attach(
-    made: Made, servers: Sequence[Server], disks: dict[str, Sequence[Volume]], timeout: float
-) -> None:
+def _attach(made: Made, servers: Sequence[Server], disks: dict[str, Sequence[Volume]]) -> None:
     """The disks are in their servers afterwards."""
     conn = made.conn
     pairs = [(server, volume) for server in servers for volume in disks[server.name]]
     busy = [volume for _, volume in pairs if not volumes.settled(volume)]
     if busy:
-        ready = volumes.wait_until_ready(conn, busy, timeout=timeout, pace=waiting.BY_NOW)
+        ready = volumes.wait_until_ready(conn, busy, pace=waiting.BY_NOW)
         now = {volume.id: volume for volume in ready}
         pairs = [(server, now.get(volume.id, volume)) for server, volume in pairs]
     missing = [pair for pair in pairs if pair[0].id not in volumes.attached_to(pair[1])]
     each(lambda pair: volumes.ask_to_attach(conn, *pair), missing)
     if missing:
         hosts, added = zip(*missing, strict=True)
-        volumes.wait_until_attached(conn, added, hosts, timeout=timeout)
+        volumes.wait_until_attached(conn, added, hosts)
 
 
 def _is_up_with(ips: dict[str, FloatingIP]) -> Callable[[Server], bool]:

@@ -170,7 +170,6 @@ def wait_for_ssh(conn: Connection, server: str | Server, *, timeout: float = 300
         f"SSH at {address}",
         lambda: [ssh_answers(address)],
         bool,
-        timeout=timeout,
         hint=DIAGNOSE,
     )
     return SERVER.get(conn, found.id)

@@ -16,6 +16,7 @@ from pouta.servers.changing import (
     boots_from_volume,
     change,
     check_ephemeral,
+    doomed_volumes,
     flavor_name,
     switch_off,
 )
@@ -57,7 +58,7 @@ def resize(
     `resize`, `confirmResize`.
     """
     wanted = flavors.find(conn, flavor)
-    found = at_rest(conn, server, timeout)
+    found = at_rest(conn, server)
     if flavor_name(found) == wanted.name:
         return confirm_resize(conn, found, timeout=timeout) if confirm else found
     check_flavor(found, wanted, other_family, allow_unbootable)
@@ -65,10 +66,10 @@ def resize(
     resized = change(
         conn,
         found,
+        "resize",
         lambda found: conn.compute.resize_server(found, wanted),
         before={"ACTIVE", "SHUTOFF"},
         after={"VERIFY_RESIZE"},
-        timeout=timeout,
         hint=f"It is as it was. {NO_ROOM}",
     )
     if confirm:
@@ -87,12 +88,12 @@ def confirm_resize(
     """A resized server keeps its new flavor; there is no way back then. `confirmResize`."""
     return change(
         conn,
-        at_rest(conn, server, timeout),
+        at_rest(conn, server),
+        "confirmResize",
         conn.compute.confirm_server_resize,
         before={"VERIFY_RESIZE"},
         after={"ACTIVE", "SHUTOFF"},
         wait=wait,
-        timeout=timeout,
         # This action alone leaves the task state empty while it is at work.
         until=lambda now: now.status != "VERIFY_RESIZE",
     )
@@ -108,12 +109,12 @@ def revert_resize(
     """
     return change(
         conn,
-        at_rest(conn, server, timeout),
+        at_rest(conn, server),
+        "revertResize",
         conn.compute.revert_server_resize,
         before={"VERIFY_RESIZE"},
         after={"ACTIVE", "SHUTOFF"},
         wait=wait,
-        timeout=timeout,
         always=True,
     )
 
@@ -136,7 +137,7 @@ def rebuild(
 
     A server that boots from a volume is refused. `rebuild`.
     """
-    found = at_rest(conn, server, timeout)
+    found = at_rest(conn, server)
     if boots_from_volume(found):
         raise Refused(
             f"Server '{found.name}' boots from a volume, which a rebuild leaves as it is.",
@@ -160,11 +161,11 @@ def rebuild(
     rebuilt = change(
         conn,
         found,
+        "rebuild",
         lambda found: conn.compute.rebuild_server(found, image=template.id),
         before={"ACTIVE", "SHUTOFF", "ERROR"},
         after={"ACTIVE", "SHUTOFF"},
         wait=wait,
-        timeout=timeout,
         always=True,
     )
     _tell_of_host_key(rebuilt)
@@ -190,7 +191,7 @@ def rescue(
 
     A server that boots from a volume is refused, with what to do instead. `os-stop`, `rescue`.
     """
-    found = at_rest(conn, server, timeout)
+    found = at_rest(conn, server)
     if found.status == "RESCUE":
         return found
     if boots_from_volume(found):
@@ -204,14 +205,14 @@ def rescue(
         )
     template = images.find(conn, image) if image is not None else own_image(conn, found)
     if found.status != "ERROR":
-        found = switch_off(conn, found, timeout=timeout)
+        found = switch_off(conn, found)
     rescued = change(
         conn,
         found,
+        "rescue",
         lambda found: conn.compute.rescue_server(found, image=template.id),
         before={"SHUTOFF", "ERROR"},
         after={"RESCUE"},
-        timeout=timeout,
     )
     progress.say(
         f"The disk of '{found.name}' is the second one in the rescue system: sudo mount /dev/vdb1 "
@@ -227,7 +228,7 @@ def unrescue(
 ) -> Server:
     """A rescued server runs from its own disk again. `unrescue`."""
     unrescue = conn.compute.unrescue_server
-    back = act(conn, server, unrescue, {"RESCUE"}, {"ACTIVE"}, wait, timeout)
+    back = act(conn, server, "unrescue", unrescue, {"RESCUE"}, {"ACTIVE"}, wait)
     _tell_of_host_key(back)
     return back
 
@@ -290,5 +291,5 @@ def _tell_of_host_key(server: Server) -> None:
 
 def _doomed(server: Server) -> str:
     """A warning about volumes that Nova deletes together with the server."""
-    doomed = [disk.id for disk in server.attached_volumes if disk.delete_on_termination]
+    doomed = doomed_volumes(server)
     return f" Deleting it would delete volume {listed(doomed)} with it." if doomed else ""

@@ -22,7 +22,7 @@ from pouta import (
 from pouta import security_groups as groups
 from pouta.concurrently import gather, meet
 from pouta.errors import InvalidInput, Refused, listed
-from pouta.kinds import FLOATING_IP, SERVER, SUBNET, TAG, VOLUME
+from pouta.kinds import FLOATING_IP, SERVER, SUBNET, VOLUME, checked_tags
 from pouta.servers import planning
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from openstack.network.v2.subnet import Subnet
 
 LAUNCH_TIMEOUT = 600.0  # seconds
-TAGS_LIMIT = 200  # characters; a description holds 255, and the mark of the call besides
 USER_DATA_LIMIT = 65535  # bytes, as base64; Nova's
 
 
@@ -65,7 +64,6 @@ class Wish:
     tags: Sequence[str] = ()
     exist_ok: bool = False
     wait: bool = True
-    timeout: float = LAUNCH_TIMEOUT
 
 
 @dataclass
@@ -100,7 +98,7 @@ def ready(conn: Connection, names: Sequence[str], wish: Wish) -> Resolved:
 
 def _check(names: Sequence[str], wish: Wish) -> None:
     """Refuse what cannot work, before the first request."""
-    for field_name in ("security_groups", "volumes", "tags"):
+    for field_name in ("security_groups", "volumes"):
         if not isinstance(given := getattr(wish, field_name), Sequence) or isinstance(given, str):
             raise InvalidInput(
                 f"{field_name} is a list, not {given!r:.80}.", hint=f"{field_name}=[{given!r:.80}]"
@@ -125,10 +123,7 @@ def _check(names: Sequence[str], wish: Wish) -> None:
             volumes.checked_size(size)
         if isinstance(size, str) and size.isdigit():
             raise InvalidInput(f"volumes=['{size}']: a size is a number, without quotes.")
-    if bad := [tag for tag in wish.tags if not re.fullmatch(TAG, tag)]:
-        raise InvalidInput(f"{listed(bad)}: a tag is a word of letters, digits and . : _ -")
-    if len(",".join(wish.tags)) > TAGS_LIMIT:
-        raise InvalidInput(f"Tags have at most {TAGS_LIMIT} characters in all.")
+    checked_tags(wish.tags)
     if not wish.wait and (wish.floating_ip or wish.volumes):
         raise InvalidInput(
             "A floating IP and volumes are attached to a server that is there.",

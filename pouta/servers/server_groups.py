@@ -5,11 +5,12 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING
 
+from pouta import deletion
 from pouta import find as _find
 from pouta.display import Columns, Table
 from pouta.errors import InvalidInput, Refused, chore, listed
 from pouta.kinds import SERVER_GROUP
-from pouta.made import once, remove
+from pouta.made import once
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server_group import ServerGroup
@@ -58,4 +59,4 @@ def create_group(conn: Connection, name: str, policy: str = "anti-affinity") -> 
 @chore("delete server group {group}")
 def delete_group(conn: Connection, group: str | ServerGroup) -> None:
     """The rule is gone; its servers stay where they are. `DELETE /os-server-groups/{id}`."""
-    remove(conn, SERVER_GROUP, [_find.one(conn, SERVER_GROUP, group)])
+    deletion.delete(conn, SERVER_GROUP, [_find.one(conn, SERVER_GROUP, group)])

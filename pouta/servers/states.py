@@ -24,7 +24,6 @@ def wait(
     conn: Connection,
     servers: Sequence[Server],
     done: Callable[[Server], bool],
-    timeout: float,
     what: str = "",
     pace: waiting.Pace | None = None,
 ) -> Sequence[Server]:
@@ -34,7 +33,6 @@ def wait(
         SERVER,
         servers,
         lambda server: server.status == "ERROR" or done(server),
-        timeout=timeout,
         what=what,
         hint=HINT,
         pace=pace,
@@ -48,7 +46,7 @@ class _Progress:
     status: str
 
 
-def wait_until_built(conn: Connection, servers: Sequence[Server], timeout: float) -> None:
+def wait_until_built(conn: Connection, servers: Sequence[Server]) -> None:
     """None of many is being built any more, however it went.
 
     Only those that are still at it are listed, without details: Nova gathers these from three
@@ -64,7 +62,6 @@ def wait_until_built(conn: Connection, servers: Sequence[Server], timeout: float
             "servers",
             look,
             lambda server: server.status == "built",
-            timeout=timeout,
             hint=HINT,
             pace=waiting.FLEET,
             answered=last_answer(conn),
@@ -75,10 +72,10 @@ def wait_until_built(conn: Connection, servers: Sequence[Server], timeout: float
 
 
 def is_idle(server: Server) -> bool:
-    return server.status not in ("BUILD", "REBOOT", "HARD_REBOOT") and server.task_state is None
+    return SERVER.is_settled(server)
 
 
-def wait_for_ports(conn: Connection, servers: Sequence[Server], timeout: float) -> dict[str, Port]:
+def wait_for_ports(conn: Connection, servers: Sequence[Server]) -> dict[str, Port]:
     """The servers' ports by server ID, as soon as they are there; none for one in ERROR.
 
     Neutron has the port a second before Nova shows the address. Whether a server failed is asked
@@ -87,19 +84,23 @@ def wait_for_ports(conn: Connection, servers: Sequence[Server], timeout: float) 
 
     ports: dict[str, Port] = {}
     late: Sequence[Server] = ()
+    sightings = waiting.Sightings(SERVER.noun, {s.id: s.name for s in servers})
 
     def without_port() -> Sequence[Server]:
         nonlocal ports, late
-        ports = floating_ips.ports_of(conn, servers)
+        ports |= floating_ips.ports_of(conn, servers)
         bare = [server for server in servers if server.id not in ports]
-        late = SERVER.present(conn, [server.id for server in bare]) if bare and late else bare
+        if bare and late:
+            there = {s.id: s for s in SERVER.present(conn, [server.id for server in bare])}
+            sightings.check([*there, *ports])
+            bare = [there[server.id] for server in bare]
+        late = bare
         return late
 
     waiting.until(
         "ports on the network",
         without_port,
         lambda server: server.status == "ERROR",
-        timeout=timeout,
         hint=HINT,
         pace=waiting.PORTS,
         answered=last_answer(conn),
@@ -108,8 +109,7 @@ def wait_for_ports(conn: Connection, servers: Sequence[Server], timeout: float) 
 
 
 def now(conn: Connection, servers: Sequence[Server]) -> Sequence[Server]:
-    present = {s.id: s for s in SERVER.present(conn, [server.id for server in servers])}
-    return [present[server.id] for server in servers]
+    return wait(conn, servers, lambda server: True, pace=waiting.BY_NOW)
 
 
 def failure(server: Server, also: int = 0) -> Failed:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import builtins
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
 from pouta import images, prices, quotas, waiting
-from pouta.concurrently import gather
+from pouta.concurrently import each, gather
+from pouta.deletion import Deletion
 from pouta.display import Columns, Table
 from pouta.errors import (
     Failed,
@@ -16,11 +18,12 @@ from pouta.errors import (
     QuotaExceeded,
     Refused,
     chore,
+    listed,
     status_of,
     what_the_cloud_said,
 )
-from pouta.kinds import SNAPSHOT, VOLUME, VOLUME_TYPE, name_of
-from pouta.made import Made, once, remove
+from pouta.kinds import SNAPSHOT, VOLUME, VOLUME_TYPE, Kind, id_of, name_of
+from pouta.made import Made, once
 from pouta.volumes.attaching import (
     ask_to_attach,
     at_rest,
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from openstack.block_storage.v3.snapshot import Snapshot
     from openstack.block_storage.v3.type import Type
     from openstack.block_storage.v3.volume import Volume
+    from openstack.compute.v2.server import Server
     from openstack.connection import Connection
     from openstack.image.v2.image import Image
 
@@ -64,7 +68,9 @@ __all__ = [
     "checked_size",
     "create",
     "delete",
+    "delete_of",
     "delete_snapshot",
+    "delete_together",
     "detach",
     "device_path",
     "extend",
@@ -175,7 +181,7 @@ def create(
     )
     size = checked_size(size, taken, template, original)
     if original is not None:
-        original = at_rest(conn, original, timeout=timeout)
+        original = at_rest(conn, original)
         check_still(conn, original, force=force)
         if volume_type not in (None, original.volume_type):
             raise InvalidInput(
@@ -193,7 +199,7 @@ def create(
             source=original,
         )
         if wait:
-            (volume,) = wait_until_ready(conn, [volume], timeout=timeout)
+            (volume,) = wait_until_ready(conn, [volume])
         return volume
 
 
@@ -203,35 +209,38 @@ def extend(
     volume: str | Volume,
     size: int,
     *,
-    require_stopped: bool = False,
+    allow_detach: bool = False,
     timeout: float = CHANGE_TIMEOUT,
 ) -> Volume:
     """The volume has `size` GiB afterwards, and its data; it cannot be made smaller again.
 
-    A volume in servers is taken out of them, and put back in afterwards, also when extending fails:
-    unmount it first (`sudo umount …`). The file system inside still has its old size: mount it, and
-    run `sudo xfs_growfs FOLDER` or `sudo resize2fs DEVICE`. Billed by the new size from now.
+    A volume in servers is taken out of them, and put back in afterwards, also when extending fails.
+    The file system inside still has its old size: mount it, and run `sudo xfs_growfs FOLDER` or
+    `sudo resize2fs DEVICE`. Billed by the new size from now.
 
     size: GiB. The volume's own size changes nothing.
-    require_stopped: refuse while a server that has it runs.
+    allow_detach: take it out of a running server, too. Unmount it there first (`sudo umount …`), or
+        what is not yet written is lost.
 
     Refused for the disk that a server boots from, and for a volume of a shelved server.
     `os-extend`.
     """
-    disk = at_rest(conn, _find.now(conn, VOLUME, volume), timeout=timeout)
+    disk = at_rest(conn, _find.now(conn, VOLUME, volume))
     _check_growth(disk, size)
     if size == disk.size:
         return disk
     if disk.status not in ("available", "in-use"):
         raise not_available(disk)
     hosts = hosts_of(conn, disk)
-    check_can_leave(disk, hosts, require_stopped=require_stopped)
+    check_can_leave(disk, hosts)
+    if not allow_detach:
+        _check_stopped(disk, hosts)
     if hosts:  # else the cloud's own refusal disturbs nobody
         more = size - disk.size
         known = quotas.readable(conn, volume=True)
         quotas.check(known, {"gigabytes": more, f"gigabytes_{disk.volume_type}": more})
-    with taken_out(conn, disk, hosts, timeout=timeout):
-        _grow(conn, disk, size, timeout)
+    with taken_out(conn, disk, hosts):
+        _grow(conn, disk, size)
     return VOLUME.get(conn, disk.id)
 
 
@@ -270,7 +279,7 @@ def retype(
         once(f"new type of volume '{disk.name}'", ask, underway)
     if not wait:
         return VOLUME.get(conn, disk.id)
-    (now,) = waiting.for_all(conn, VOLUME, [disk], settled, timeout=timeout)
+    (now,) = waiting.for_all(conn, VOLUME, [disk], settled)
     if now.volume_type != wanted.name:
         raise Failed(
             f"The cloud did not change the type of volume '{now.name}': it is {now.volume_type} as "
@@ -285,7 +294,7 @@ def retype(
 @chore("delete volume {volume}")
 def delete(
     conn: Connection,
-    volume: str | Volume,
+    volume: str | Volume | Iterable[str | Volume],
     *,
     delete_snapshots: bool = False,
     wait: bool = True,
@@ -293,19 +302,25 @@ def delete(
 ) -> None:
     """The volume and all its data are gone afterwards; there is no way back.
 
+    volume: one, or several, which are deleted at the same time.
     delete_snapshots: delete its snapshots first, with all that they keep.
+    wait: False returns as soon as the cloud has taken the request.
+    timeout: seconds for all of it.
 
-    Refused while it is attached, has snapshots or is offered to another project.
+    Refused while it is attached, has snapshots or is offered to another project. When something is
+    still there at the end the error lists each with the reason in `leftovers`: Refused when nothing
+    was deleted, TimedOut when the cloud may still be at work, Failed otherwise.
     `DELETE /volumes/{id}`.
     """
-    disk = _find.now(conn, VOLUME, volume)
-    snapshots = check_idle(conn, disk, "it cannot be deleted", snapshots=delete_snapshots)
-    left = remove(conn, SNAPSHOT, snapshots, timeout=timeout)
-    if not left and not wait:
-        return VOLUME.delete(conn, disk.id)
-    if left := left or remove(conn, VOLUME, [disk], timeout=timeout):
-        raise Refused(f"Volume '{disk.name}' was not deleted: {left[0].reason}", resource=disk)
-    return None
+    disks = _find.several(conn, VOLUME, volume)
+
+    def held_by(disk: Volume) -> Sequence[Snapshot]:
+        return check_idle(conn, disk, "it cannot be deleted", snapshots=delete_snapshots)
+
+    snapshots = dict(zip(map(id_of, disks), each(held_by, disks), strict=True))
+    taken = [one for those in snapshots.values() for one in those]
+    with Deletion(conn, wait=wait or bool(taken)) as going:
+        delete_together(going, disks, taken)
 
 
 # What the chores, and launch, rest on
@@ -331,6 +346,41 @@ def make(
     chosen = {key: value for key, value in given.items() if value}
     with _explained_quota(volume_type):
         return made.create(VOLUME, name=name, size=size, **chosen)
+
+
+def delete_of(going: Deletion, disks: Sequence[Volume], gone: Collection[str]) -> None:
+    """Delete the volumes of servers which are gone; another server may have one of them too."""
+    free = [disk for disk in disks if {*attached_to(disk)} <= {*gone}]
+    for disk in disks:
+        if disk not in free:
+            going.keep(VOLUME, disk, f"It is attached to server {listed(attached_to(disk))}.")
+    delete_together(going, free, [])
+
+
+def delete_together(
+    going: Deletion, disks: Sequence[Volume], snapshots: Sequence[Snapshot]
+) -> None:
+    """Delete volumes and snapshots, each after what was made from it: Ceph wants it so."""
+    rest: builtins.list[tuple[Kind[Any], Any]]
+    rest = [*((VOLUME, disk) for disk in disks), *((SNAPSHOT, taken) for taken in snapshots)]
+    needed: set[str | None] = set()  # by what is still there
+    while rest:
+        origins = {_origin(thing) for _, thing in rest}
+        turn = [pair for pair in rest if pair[1].id not in origins]
+        rest = [pair for pair in rest if pair[1].id in origins]
+        for kind in (VOLUME, SNAPSHOT):
+            things = [thing for its, thing in turn if its is kind]
+            held = [thing for thing in things if thing.id in needed]
+            for thing in held:
+                going.keep(kind, thing, "What was made from it is still there.")
+            gone = {*map(id_of, going.delete(kind, [t for t in things if t not in held]))}
+            needed |= {_origin(thing) for thing in things if thing.id not in gone}
+
+
+def _origin(thing: Any) -> str | None:
+    """The ID of the snapshot that a volume was made from, or of the volume of a snapshot."""
+    id = getattr(thing, "volume_id", None) or getattr(thing, "snapshot_id", None)
+    return str(id) if id else None
 
 
 def checked_size(
@@ -361,11 +411,10 @@ def wait_until_ready(
     conn: Connection,
     volumes: Sequence[Volume],
     *,
-    timeout: float = CREATE_TIMEOUT,
     pace: waiting.Pace | None = None,
 ) -> Sequence[Volume]:
     """The volumes once nothing is being done to them. Raises Failed when one went to error."""
-    ready = waiting.for_all(conn, VOLUME, volumes, settled, timeout=timeout, pace=pace)
+    ready = waiting.for_all(conn, VOLUME, volumes, settled, pace=pace)
     for volume in ready:
         if volume.status not in ("available", "in-use"):
             raise Failed(
@@ -384,8 +433,19 @@ def _check_growth(disk: Volume, size: int) -> None:
         )
 
 
+def _check_stopped(disk: Volume, hosts: Sequence[Server]) -> None:
+    """Refuse to take a volume out of a running server, where it may be mounted."""
+    if running := [host.name for host in hosts if host.status == "ACTIVE"]:
+        raise Refused(
+            f"Volume '{disk.name}' is in the running server {listed(running)}, and has to be taken "
+            "out of it for a moment: if it is mounted there, what is not yet written is lost.",
+            hint="Unmount it in the server, then allow_detach=True; or stop the server first.",
+            resource=disk,
+        )
+
+
 @chore("extend volume {disk}")
-def _grow(conn: Connection, disk: Volume, size: int, timeout: float) -> None:
+def _grow(conn: Connection, disk: Volume, size: int) -> None:
     def ask() -> None:
         conn.block_storage.extend_volume(disk.id, size)
 
@@ -394,7 +454,7 @@ def _grow(conn: Connection, disk: Volume, size: int, timeout: float) -> None:
         return [now] if now.status == "extending" or now.size >= size else []
 
     once(f"new size of volume '{disk.name}'", ask, underway)
-    (now,) = waiting.for_all(conn, VOLUME, [disk], settled, timeout=timeout)
+    (now,) = waiting.for_all(conn, VOLUME, [disk], settled)
     if now.size < size:
         raise Failed(
             f"Volume '{disk.name}' could not be extended: it is {now.status}, of {now.size} GiB.",

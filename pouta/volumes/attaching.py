@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pouta import deadline, progress, waiting
 from pouta import find as _find
-from pouta import progress, waiting
 from pouta.concurrently import gather, meet
 from pouta.errors import Ambiguous, Failed, PoutaError, Refused, TimedOut, chore, listed
 from pouta.kinds import SERVER, VOLUME
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
 ATTACH_TIMEOUT = 300.0  # seconds
-UNDERWAY = {
-    *("creating", "downloading", "attaching", "detaching", "reserved", "extending", "retyping"),
-    *("backing-up", "restoring-backup", "maintenance", "uploading"),
-}
 FIRST_DISKS = {"/dev/vda", "/dev/sda", "/dev/xvda", "/dev/hda"}
 SHELVED = {"SHELVED", "SHELVED_OFFLOADED"}
 
@@ -52,7 +48,7 @@ def attach(
     host, disk = gather(
         lambda: _find.one(conn, SERVER, server), lambda: _find.now(conn, VOLUME, volume)
     )
-    disk = at_rest(conn, disk, timeout=timeout)
+    disk = at_rest(conn, disk)
     if host.id in attached_to(disk):
         return disk
     check_free(disk)
@@ -64,7 +60,7 @@ def attach(
     ask_to_attach(conn, host, disk)
     if not wait:
         return VOLUME.get(conn, disk.id)
-    (disk,) = wait_until_attached(conn, [disk], [host], timeout=timeout)
+    (disk,) = wait_until_attached(conn, [disk], [host])
     progress.say(f"In '{host.name}' the volume '{disk.name}' is {device_path(disk)}")
     return disk
 
@@ -112,7 +108,7 @@ def detach(
             hint="Say from which to take it: server=…",
         )
     check_can_leave(disk, hosts, require_stopped=require_stopped)
-    return take_out(conn, disk, hosts[0], wait=wait, timeout=timeout)
+    return take_out(conn, disk, hosts[0], wait=wait)
 
 
 def take_out(
@@ -121,7 +117,6 @@ def take_out(
     host: Server,
     *,
     wait: bool = True,
-    timeout: float = ATTACH_TIMEOUT,
 ) -> Volume:
     """Take a volume out of a server that was checked to let go of it."""
     if host.status == "ACTIVE":
@@ -138,7 +133,7 @@ def take_out(
             return bool(now.status != "reserved")
         return host.id not in attached_to(now) or now.status == "in-use"
 
-    (now,) = waiting.for_all(conn, VOLUME, [disk], free, timeout=timeout)
+    (now,) = waiting.for_all(conn, VOLUME, [disk], free)
     if host.id in attached_to(now):
         raise Failed(
             f"Volume '{disk.name}' could not be detached: the server does not let go of it.",
@@ -149,9 +144,7 @@ def take_out(
 
 
 @contextmanager
-def taken_out(
-    conn: Connection, disk: Volume, hosts: Sequence[Server], *, timeout: float = ATTACH_TIMEOUT
-) -> Iterator[None]:
+def taken_out(conn: Connection, disk: Volume, hosts: Sequence[Server]) -> Iterator[None]:
     """The volume is out of its servers in the block, and in them again after it.
 
     When the block fails it is put back too, and the error says where it is. Only a TimedOut leaves
@@ -161,7 +154,7 @@ def taken_out(
     try:
         for host in hosts:
             out.append(host)
-            take_out(conn, disk, host, timeout=timeout)
+            take_out(conn, disk, host)
         yield
     except BaseException as error:
         where = _still_out(out) if isinstance(error, TimedOut) else _put_back(conn, disk, out)
@@ -171,14 +164,15 @@ def taken_out(
             error.add_note(f"pouta: {where}")
         raise
     for host in out:
-        attach(conn, host, disk, timeout=timeout)
+        attach(conn, host, disk)
 
 
 def _put_back(conn: Connection, disk: Volume, hosts: Sequence[Server]) -> str:
     sentences = []
     for host in hosts:
         try:
-            now = attach(conn, host, disk)
+            with deadline.suspended():
+                now = attach(conn, host, disk)
         except PoutaError as error:
             sentences.append(f"It is not in server '{host.name}' any more: {error.message}")
         else:
@@ -217,13 +211,13 @@ def hosts_of(conn: Connection, volume: Volume) -> Sequence[Server]:
     ]
 
 
-def at_rest(conn: Connection, disk: Volume, *, timeout: float = ATTACH_TIMEOUT) -> Volume:
+def at_rest(conn: Connection, disk: Volume) -> Volume:
     """The volume once nothing is being done to it. A shelved server's volume is at rest too."""
-    if disk.status not in UNDERWAY:
+    if settled(disk):
         return disk
     if disk.status == "reserved" and any(h.status in SHELVED for h in hosts_of(conn, disk)):
         return disk
-    (disk,) = waiting.for_all(conn, VOLUME, [disk], settled, timeout=timeout)
+    (disk,) = waiting.for_all(conn, VOLUME, [disk], settled)
     return disk
 
 
@@ -240,11 +234,9 @@ def wait_until_attached(
     conn: Connection,
     volumes: Sequence[Volume],
     servers: Sequence[Server],
-    *,
-    timeout: float = ATTACH_TIMEOUT,
 ) -> Sequence[Volume]:
     """The volumes once each is in its server. Raises Failed when one came back free."""
-    seen = waiting.for_all(conn, VOLUME, volumes, settled, timeout=timeout)
+    seen = waiting.for_all(conn, VOLUME, volumes, settled)
     for volume, server in zip(seen, servers, strict=True):
         if server.id not in attached_to(volume):
             raise Failed(
@@ -318,4 +310,4 @@ def not_available(volume: Volume) -> Refused:
 
 def settled(volume: Volume) -> bool:
     """Whether nothing is being done to it."""
-    return volume.status not in UNDERWAY
+    return VOLUME.is_settled(volume)

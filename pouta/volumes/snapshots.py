@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pouta import deletion, waiting
 from pouta import find as _find
-from pouta import waiting
 from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import Failed, Refused, chore, listed
 from pouta.kinds import SNAPSHOT, VOLUME
-from pouta.made import Made, remove
+from pouta.made import Made
 from pouta.volumes.attaching import at_rest, hosts_of, not_available
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
 SNAPSHOT_TIMEOUT = 1800.0  # seconds
-UNDERWAY = {"creating", "deleting", "restoring", "backing-up", "unmanaging", "updating"}
 
 
 @chore("snapshot volume {volume}")
@@ -54,7 +53,7 @@ def snapshot(
         taken = made.create(SNAPSHOT, name=name, volume_id=disk.id, is_forced=True)
         if not wait:
             return taken
-        (ready,) = waiting.for_all(conn, SNAPSHOT, [taken], _settled, timeout=timeout)
+        (ready,) = waiting.for_all(conn, SNAPSHOT, [taken], SNAPSHOT.is_settled)
         if ready.status != "available":
             raise Failed(
                 f"Snapshot '{name}' went to {ready.status}.",
@@ -105,11 +104,7 @@ def delete_snapshot(
     `DELETE /snapshots/{id}`.
     """
     taken = _find.one(conn, SNAPSHOT, snapshot)
-    if not wait:
-        return SNAPSHOT.delete(conn, taken.id)
-    if left := remove(conn, SNAPSHOT, [taken], timeout=timeout):
-        raise Refused(f"Snapshot '{taken.name}' was not deleted: {left[0].reason}", resource=taken)
-    return None
+    deletion.delete(conn, SNAPSHOT, [taken], wait=wait)
 
 
 def of_volume(conn: Connection, volume: Volume) -> Sequence[Snapshot]:
@@ -158,10 +153,6 @@ def check_idle(
             resource=disk,
         )
     return taken
-
-
-def _settled(taken: Snapshot) -> bool:
-    return taken.status not in UNDERWAY
 
 
 def _taken_at(taken: Snapshot) -> str:

@@ -16,10 +16,10 @@ from pouta.errors import (
     status_of,
     what_the_cloud_said,
 )
-from pouta.kinds import VOLUME
+from pouta.kinds import CALL, TAGS, VOLUME
 from pouta.made import once
 from pouta.volumes.attaching import at_rest, settled
-from pouta.volumes.snapshots import check_idle
+from pouta.volumes.snapshots import check_idle, of_volume
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.volume import Volume
@@ -78,6 +78,8 @@ def accept(
 
     transfer: its ID with the `auth_key`, or all of what `transfer` returned.
 
+    The tags of the project that gave it away are dropped.
+
     `POST /volume-transfers/{id}/accept`.
     """
     from openstack.exceptions import HttpException
@@ -101,10 +103,10 @@ def accept(
         if why := _why_not_accepted(error, id):
             raise why from error
         raise
-    (volume,) = waiting.for_all(
-        conn, VOLUME, [VOLUME.get(conn, volume_id)], settled, timeout=timeout
-    )
-    return volume
+    taken = waiting.fetch(conn, VOLUME, volume_id)
+    (volume,) = waiting.for_all(conn, VOLUME, [taken], settled)
+    _forget_tags(conn, volume)
+    return waiting.fetch(conn, VOLUME, volume.id)
 
 
 @chore("move volume {volume} to another project")
@@ -141,6 +143,13 @@ def cancel_transfer(conn: Connection, volume: str | Volume) -> Volume:
     for offer in _offers(conn, disk):
         conn.block_storage.delete_transfer(offer)
     return VOLUME.get(conn, disk.id)
+
+
+def _forget_tags(conn: Connection, volume: Volume) -> None:
+    """The marks and tags of the other project: a clean-up by tag here is not about this volume."""
+    for thing in (volume, *of_volume(conn, volume)):
+        for key in {CALL, TAGS} & {*(thing.metadata or {})}:
+            thing.delete_metadata_item(conn.block_storage, key)
 
 
 def _offers(conn: Connection, disk: Volume) -> Sequence[Any]:

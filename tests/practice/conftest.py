@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from openstack.connection import Connection
 
+from pouta.practice.control import connect_as
 from pouta.practice.folder import Folder
 from pouta.practice.project import own_project
 from tests.campaigns import ground
@@ -63,6 +65,19 @@ def other_project(practice_cloud) -> Iterator[Connection]:
     """A second project of the same cloud."""
     with own_project(Folder(practice_cloud.directory), practice_cloud.admin) as other:
         yield other
+
+
+@pytest.fixture
+def colleague(practice_conn: Connection, practice_cloud) -> Iterator[Connection]:
+    """Another member of the same project."""
+    identity = practice_cloud.admin.identity
+    name, password = f"colleague-{secrets.token_hex(4)}", secrets.token_urlsafe(12)
+    user = identity.create_user(name=name, domain_id="default", password=password)
+    for role in identity.roles(name="member"):
+        identity.assign_project_role_to_user(practice_conn.current_project_id, user, role)
+    project = practice_conn.current_project.name
+    yield connect_as(Folder(practice_cloud.directory), name, password, project)
+    identity.delete_user(user)
 
 
 @pytest.fixture

@@ -420,15 +420,14 @@ class TestRecreating:
 
 class TestOthers:
     def test_what_another_member_made_is_deleted_only_in_so_many_words(
-        self, practice_conn, practice_cloud, web, monkeypatch
+        self, practice_conn, colleague, web
     ):
         """Failure 32: all members have all rights."""
-        monkeypatch.setattr(type(practice_conn), "current_user_id", "somebody else")
         with pytest.raises(pouta.Refused, match=web.user_id) as caught:
-            servers.delete(practice_conn, "web")
+            servers.delete(colleague, "web")
         assert "others=True" in caught.value.hint
         assert servers.find(practice_conn, "web").status == "ACTIVE"
-        servers.delete(practice_conn, "web", others=True)
+        servers.delete(colleague, "web", others=True)
         assert practice_conn.compute.find_server("web") is None
 
 

@@ -8,8 +8,18 @@ import pytest
 from openstack.connection import Connection
 
 import pouta
-from pouta.kinds import NETWORK, PORT, ROUTER, SECURITY_GROUP, SNAPSHOT, SUBNET, VOLUME
+from pouta.kinds import (
+    FLOATING_IP,
+    NETWORK,
+    PORT,
+    ROUTER,
+    SECURITY_GROUP,
+    SNAPSHOT,
+    SUBNET,
+    VOLUME,
+)
 from pouta.made import Made
+from tests.proxy import refuse
 from tests.wire import recorded
 
 SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
@@ -72,9 +82,9 @@ def test_everything_with_the_tag_goes_and_the_rest_stays(practice_conn):
         ("stack", "heap"),
         ("server", "web"),
         ("port", "plug"),
-        ("image", "copy"),
         ("volume snapshot", "monday"),
         *(("volume", thing.name) for thing in listed if thing.kind == "volume"),
+        ("image", "copy"),
         *(("security group", thing.name) for thing in listed if thing.kind == "security group"),
         ("router", "way"),
         ("subnet", "lan"),
@@ -119,7 +129,7 @@ def test_what_cannot_go_is_named_with_its_reason_and_the_rest_goes(practice_conn
     assert set(why) == {"held", "copied", "worn"}
     assert pouta.servers.find(conn, "keeper").id in why["held"]
     assert "'copy'" in why["copied"]
-    assert "in use" in why["worn"]
+    assert port.id in why["worn"]
     assert [thing.name for thing in caught.value.resource] == ["free"]
     assert holdings(conn)["volume"] == {"held", "copied"}
     assert pouta.volumes.find(conn, "held").status == "in-use"
@@ -140,9 +150,131 @@ def test_an_image_does_not_inherit_the_tag_of_the_one_that_its_server_was_made_o
 
 
 @pytest.mark.parametrize("tag", ["", " ", "two words", "a,b", None, "x" * 61])
-def test_what_is_no_tag_costs_no_request(member, no_requests, tag):
-    with pytest.raises(pouta.InvalidInput, match="is no tag"):
+def test_an_invalid_tag_costs_no_request(member, no_requests, tag):
+    with pytest.raises(pouta.InvalidInput, match="Invalid tag"):
         pouta.cleanup(member, tag=tag)
+
+
+class TestKeptBack:
+    """A tag is a word that anybody may use; a clean-up by tag takes only what is one's own."""
+
+    def test_what_a_colleague_made(self, practice_conn, colleague):
+        theirs = pouta.servers.launch(colleague, "theirs", **SMALL, tags=["run-7"])
+        pouta.volumes.create(colleague, "their data", 1, tags=["run-7"])
+        pouta.volumes.snapshot(colleague, "their data", "their copy", tags=["run-7"])
+        with Made(colleague, tags=["run-7"]) as made:
+            made.create(SECURITY_GROUP, name="their group")
+        pouta.volumes.create(practice_conn, "mine", 1, tags=["run-7"])
+        before = holdings(practice_conn)
+
+        listed = pouta.cleanup(practice_conn, tag="run-7", dry_run=True)
+        assert {row.name for row in listed if not row.stays} == {"mine"}
+        assert "another member" in str(listed)
+        with pytest.raises(pouta.Failed, match="4 of 5 things") as caught:
+            pouta.cleanup(practice_conn, tag="run-7")
+        assert {left.name for left in caught.value.leftovers} == {
+            *("theirs", "their data", "their copy", "their group")
+        }
+        assert all("another member" in left.reason for left in caught.value.leftovers)
+        assert [row.name for row in caught.value.resource] == ["mine"]
+        before["volume"].remove("mine")
+        assert holdings(practice_conn) == before
+        assert pouta.servers.find(practice_conn, "theirs").status == theirs.status
+
+        with pytest.raises(pouta.Refused, match="4 of 4 things"):
+            pouta.cleanup(practice_conn, tag="run-7")
+        assert len(pouta.cleanup(practice_conn, tag="run-7", others=True)) == 4
+        assert not holdings(practice_conn)["server"] | holdings(practice_conn)["volume"]
+
+    def test_what_something_uses_that_stays(self, practice_conn):
+        conn = practice_conn
+        keeper = pouta.servers.launch(conn, "keeper", **SMALL)
+        with Made(conn, tags=["run-7"]) as made:
+            way = made.create(ROUTER, name="way")
+            lan = made.create(NETWORK, name="lan")
+            subnet = made.create(
+                SUBNET, name="lan", network_id=lan.id, ip_version=4, cidr="10.0.0.0/24"
+            )
+            conn.network.add_interface_to_router(way, subnet.id)
+            plug = made.create(PORT, name="plug", network_id=lan.id)
+            outside = pouta.networks.external(conn)
+            ip = made.create(FLOATING_IP, floating_network_id=outside.id)
+        conn.compute.create_server_interface(keeper, port_id=plug.id)
+        own = pouta.floating_ips.ports_of(conn, [keeper])[keeper.id]
+        conn.network.update_ip(ip, port_id=own.id)
+        pouta.servers.launch(conn, "web", **SMALL, tags=["run-7"])
+        doomed = pouta.volumes.create(conn, "doomed", 1)
+        conn.compute.create_volume_attachment(
+            pouta.servers.find(conn, "web"), volume_id=doomed.id, delete_on_termination=True
+        )
+        conn.block_storage.wait_for_status(doomed, "in-use")
+        before = holdings(conn)
+
+        with pytest.raises(pouta.Refused, match="6 of 6 things") as caught:
+            pouta.cleanup(conn, tag="run-7")
+        why = {left.kind: left.reason for left in caught.value.leftovers}
+        assert {*why} == {"server", "floating IP", "port", "router", "subnet", "network"}
+        assert keeper.id in why["floating IP"]
+        assert keeper.id in why["router"]
+        assert doomed.id in why["server"]
+        assert holdings(conn) == before
+
+    def test_a_service_that_does_not_answer_is_told_and_the_rest_goes(self, conn, proxy):
+        pouta.volumes.create(conn, "data", 1, tags=["run-7"])
+        with Made(conn, tags=["run-7"]) as made:
+            made.create(SECURITY_GROUP, name="group")
+        proxy.fault = lambda request: refuse(503) if "/stacks" in request.path else None
+        with pytest.raises(pouta.Failed, match="did not tell which stacks have the tag") as caught:
+            pouta.cleanup(conn, tag="run-7")
+        proxy.fault = lambda request: None
+        assert [left.kind for left in caught.value.leftovers] == ["stack"]
+        assert {row.name for row in caught.value.resource} == {"data", "group"}
+        assert "group" not in holdings(conn)["security group"]
+
+    def test_a_volume_that_came_from_another_project_has_lost_its_tags(
+        self, practice_conn, other_project
+    ):
+        pouta.volumes.create(practice_conn, "data", 1, tags=["run-7"])
+        pouta.volumes.snapshot(practice_conn, "data", "then", tags=["run-7"])
+        pouta.volumes.move(practice_conn, "data", other_project)
+        assert pouta.cleanup(other_project, tag="run-7") == []
+        assert pouta.volumes.find(other_project, "data").status == "available"
+        assert pouta.volumes.find_snapshot(other_project, "then").status == "available"
+
+    def test_copies_go_before_what_they_were_made_from(self, practice_conn):
+        conn = practice_conn
+        pouta.volumes.create(conn, "data", 1, tags=["run-7"])
+        pouta.volumes.snapshot(conn, "data", "then", tags=["run-7"])
+        pouta.volumes.create(conn, "copy", snapshot="then", tags=["run-7"])
+        assert len(pouta.cleanup(conn, tag="run-7")) == 3
+        assert not holdings(conn)["volume"] | holdings(conn)["volume snapshot"]
+
+
+@pytest.mark.parametrize(
+    "tags", ["run-7", [7], ["a b"], ["a,b"], {"run-7": 1}, None, ["x" * 50] * 5]
+)
+def test_invalid_tags_are_refused_by_every_chore_before_anything_is_made(
+    practice_conn, tmp_path, tags
+):
+    conn, file = practice_conn, tmp_path / "disk.raw"
+    file.write_bytes(b"x" * 1000)
+    with pouta.temporary(conn) as tag:
+        pouta.servers.launch(conn, "web", **SMALL, volumes=[1], tags=[tag])
+        pouta.servers.stop(conn, "web")
+        before = holdings(conn)
+        empty = {"heat_template_version": "2021-04-16", "resources": {}}
+        for chore in (
+            lambda: pouta.servers.launch(conn, "next", **SMALL, tags=tags),
+            lambda: pouta.servers.launch_many(conn, "next", 2, **SMALL, tags=tags),
+            lambda: pouta.servers.snapshot(conn, "web", "copy", tags=tags),
+            lambda: pouta.volumes.create(conn, "data", 1, tags=tags),
+            lambda: pouta.volumes.snapshot(conn, "web-volume-1", "then", tags=tags),
+            lambda: pouta.images.upload(conn, file, "disk", tags=tags),
+            lambda: pouta.stacks.create(conn, "heap", empty, tags=tags),
+        ):
+            with pytest.raises(pouta.InvalidInput, match="tag"):
+                chore()
+        assert holdings(conn) == before
 
 
 class TestTemporary:

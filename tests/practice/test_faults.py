@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -10,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from openstack.orchestration.v1.stack import Stack
 
 import pouta
 from pouta import networks
@@ -17,10 +19,11 @@ from pouta.kinds import ROUTER
 from tests.campaigns import faults, ground, kills
 from tests.campaigns.faults import IMAGE
 from tests.campaigns.ground import new
-from tests.proxy import CUT, GATEWAY, LATE, LOSE, Fault, Proxy, Request, once, posts, refuse
+from tests.proxy import CUT, GATEWAY, LATE, LOSE, RESET, Fault, Proxy, Request, once, posts, refuse
 
 WANTED = {"image": IMAGE, "flavor": "standard.tiny", "key_name": False}
 WHOLE = {**WANTED, "floating_ip": True, "volumes": [1]}
+EMPTY = {"heat_template_version": "2021-04-16", "resources": {}}
 
 
 def each_first(proxy: Proxy, fault: Fault) -> list[str]:
@@ -272,3 +275,76 @@ def test_a_volume_that_goes_to_error(proxy, conn, practice_conn, practice_cloud,
         pouta.servers.launch(conn, "web", **WHOLE)
     assert caught.value.leftovers == []
     assert left_behind(practice_conn, before) == NOTHING
+
+
+UUID_AT_THE_END = re.compile(r"/[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")
+
+
+def not_yet_everywhere(proxy: Proxy) -> list[str]:
+    """What the cloud has just made is not found the first time that it is asked for."""
+    hit: list[str] = []
+    written = False
+
+    def strike(request: Request) -> Fault | None:
+        nonlocal written
+        path = request.path.split("?")[0]
+        written |= request.method != "GET" and request.service != "identity"
+        if not written or request.method != "GET" or path in hit:
+            return None
+        if not UUID_AT_THE_END.search(path):
+            return None
+        hit.append(path)
+        return refuse(404)
+
+    proxy.fault = strike
+    return hit
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda conn, file: pouta.servers.launch(conn, "next", **WHOLE),
+        lambda conn, file: pouta.servers.launch(conn, "next", **WANTED, wait=False),
+        lambda conn, file: pouta.servers.snapshot(conn, "web", "copy"),
+        lambda conn, file: pouta.floating_ips.attach(conn, "web"),
+        lambda conn, file: pouta.volumes.create(conn, "data", 1),
+        lambda conn, file: pouta.volumes.snapshot(conn, "web-volume-1", "then", force=True),
+        lambda conn, file: pouta.images.upload(conn, file, "disk"),
+        lambda conn, file: pouta.stacks.create(conn, "heap", EMPTY),
+    ],
+    ids=["launch", "no wait", "snapshot", "address", "volume", "volume snapshot", "image", "stack"],
+)
+def test_one_not_found_about_a_thing_just_made_is_no_news(conn, proxy, tmp_path, make):
+    """Several workers and databases answer, and not all of them know of it yet."""
+    pouta.servers.launch(conn, "web", **WANTED, volumes=[1])
+    file = tmp_path / "disk.raw"
+    file.write_bytes(b"x" * 1000)
+    hit = not_yet_everywhere(proxy)
+    made = make(conn, file)
+    proxy.fault = lambda request: None
+    assert hit or isinstance(made, Stack)  # Heat is asked for its list
+    assert made.id
+
+
+def test_a_refused_rebuild_is_refused_although_the_server_is_at_work(conn, practice_conn, proxy):
+    """Nova answers 409 because somebody else takes a snapshot: the server is busy, not with us."""
+    web = pouta.servers.launch(conn, "web", **WANTED)
+
+    def take_a_snapshot() -> None:
+        practice_conn.compute.create_server_image(web.id, "theirs")
+
+    once(proxy, posts("/action"), refuse(409), act=take_a_snapshot)
+    with pytest.raises(pouta.Refused, match="HTTP 409"):
+        pouta.servers.rebuild(conn, "web", allow_data_loss=True)
+    journal = [entry.action for entry in conn.compute.server_actions(web.id)]
+    assert "createImage" in journal
+    assert "rebuild" not in journal
+
+
+@pytest.mark.parametrize("fault", [RESET, LOSE, GATEWAY], ids=["reset", "lose", "gateway"])
+def test_a_rebuild_whose_answer_is_lost_happens_once(conn, proxy, fault):
+    web = pouta.servers.launch(conn, "web", **WANTED)
+    once(proxy, posts("/action"), fault)
+    pouta.servers.rebuild(conn, "web", allow_data_loss=True)
+    journal = [entry.action for entry in conn.compute.server_actions(web.id)]
+    assert journal.count("rebuild") == 1

@@ -153,7 +153,7 @@ def test_a_wrong_name_is_told_before_anything_is_made(practice_conn, empty, wron
         ({"security_groups": "web"}, pouta.InvalidInput, "security_groups is a list"),
         ({"volumes": [0]}, pouta.InvalidInput, "at least 1 GiB"),
         ({"user_data": "x" * 70000}, pouta.InvalidInput, "user data has 70000 bytes"),
-        ({"tags": ["two words"]}, pouta.InvalidInput, "a tag is a word"),
+        ({"tags": ["two words"]}, pouta.InvalidInput, "Invalid tag 'two words'"),
         ({"tags": ["x" * 60] * 4}, pouta.InvalidInput, "at most 200 characters in all"),
         ({"key_name": True}, pouta.InvalidInput, "key_name"),
         ({"wait": False, "floating_ip": True}, pouta.InvalidInput, "wait=True"),

@@ -44,19 +44,20 @@ def test_a_volume_in_a_server_is_taken_out_grown_and_put_back(practice_conn, sai
     volumes.create(practice_conn, "data", 3)
     volumes.attach(practice_conn, web, "data")
 
-    with pytest.raises(pouta.Refused, match="'web' runs"):
-        volumes.extend(practice_conn, "data", 10, require_stopped=True)
+    with pytest.raises(pouta.Refused, match="running server 'web'") as refusal:
+        volumes.extend(practice_conn, "data", 10)
+    assert "allow_detach=True" in refusal.value.hint
     with pytest.raises(pouta.Refused, match="'web' runs"):
         volumes.detach(practice_conn, "data", require_stopped=True)
     assert volumes.attached_to(disks(practice_conn)["data"]) == [web.id]
 
     said.clear()
-    bigger = volumes.extend(practice_conn, "data", 10)
+    bigger = volumes.extend(practice_conn, "data", 10, allow_detach=True)
     assert (bigger.size, bigger.status, volumes.attached_to(bigger)) == (10, "in-use", [web.id])
     assert "still mounted" in said[0]
 
     with recorded() as requests, pytest.raises(pouta.QuotaExceeded, match="1490 wanted"):
-        volumes.extend(practice_conn, "data", 1500)
+        volumes.extend(practice_conn, "data", 1500, allow_detach=True)
     assert not [request for request in requests if not request.startswith("GET")]
 
     # The cloud refuses it when the volume is out already.
@@ -64,7 +65,7 @@ def test_a_volume_in_a_server_is_taken_out_grown_and_put_back(practice_conn, sai
         mock.patch("pouta.quotas.readable", return_value=()),
         pytest.raises(pouta.QuotaExceeded, match="quota") as caught,
     ):
-        volumes.extend(practice_conn, "data", 1500)
+        volumes.extend(practice_conn, "data", 1500, allow_detach=True)
     assert "in server 'web' as before, with 10 GiB" in caught.value.hint
     now = disks(practice_conn)["data"]
     assert (now.size, volumes.attached_to(now)) == (10, [web.id])
@@ -72,7 +73,7 @@ def test_a_volume_in_a_server_is_taken_out_grown_and_put_back(practice_conn, sai
     servers.stop(practice_conn, web)
     said.clear()
     with answer_lost("POST", "/action"):
-        assert volumes.extend(practice_conn, "data", 11, require_stopped=True).size == 11
+        assert volumes.extend(practice_conn, "data", 11).size == 11
     assert volumes.attached_to(disks(practice_conn)["data"]) == [web.id]
     assert not [sentence for sentence in said if "mounted" in sentence]
     volumes.detach(practice_conn, "data", require_stopped=True)

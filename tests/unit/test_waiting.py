@@ -8,8 +8,8 @@ import pytest
 from keystoneauth1.exceptions import ConnectFailure
 from openstack.exceptions import ForbiddenException, HttpException
 
-from pouta import progress, waiting
-from pouta.errors import TimedOut
+from pouta import deadline, progress, waiting
+from pouta.errors import InvalidInput, TimedOut, chore
 
 PACES = [
     waiting.Pace(),
@@ -176,7 +176,7 @@ def test_a_timeout_says_what_was_seen_last_and_carries_it(clock):
     assert "BUILD (spawning)" in caught.value.message
     assert caught.value.hint == "Look again."
     assert caught.value.resource.name == "web"
-    assert clock.now == 10
+    assert clock.now == pytest.approx(10)
 
 
 def test_a_cloud_that_restarts_does_not_end_the_wait(clock):
@@ -214,3 +214,40 @@ def test_progress_sees_each_look(clock):
     assert [(step.done, step.total) for step in steps[1:3]] == [(1, 2), (2, 2)]
     assert "1 BUILD (spawning)" in steps[1].state
     assert steps[-1].ended
+
+
+def test_all_waits_of_a_chore_have_one_deadline_together(clock, monkeypatch):
+    monkeypatch.setattr("pouta.deadline.time.monotonic", clock)
+
+    @chore("do two things")
+    def slow(*, timeout: float = 300) -> None:
+        wait(clock, [[server("BUILD")]] * 3 + [[server("ACTIVE")]], timeout=None)
+        nested()
+
+    @chore("do the second of them")
+    def nested(*, timeout: float = 300) -> None:
+        wait(clock, [[server("BUILD")]] * 100, timeout=None)
+
+    with pytest.raises(TimedOut, match="after 20 s"):
+        slow(timeout=20)
+    assert clock.now == pytest.approx(20)
+
+
+def test_what_tidies_up_when_time_is_over_has_its_own_time(clock, monkeypatch):
+    monkeypatch.setattr("pouta.deadline.time.monotonic", clock)
+    with deadline.within(5):
+        clock.now = 6
+        with deadline.suspended():
+            wait(clock, [[server("BUILD")]] * 3 + [[server("ACTIVE")]], timeout=None)
+        with pytest.raises(TimedOut):
+            wait(clock, [[server("BUILD")]] * 100, timeout=None)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "60", True, float("nan"), [5]])
+def test_a_timeout_that_is_no_number_of_seconds(timeout):
+    @chore("wait")
+    def some_chore(*, timeout: float = 300) -> None:
+        raise AssertionError
+
+    with pytest.raises(InvalidInput, match="seconds above 0"):
+        some_chore(timeout=timeout)

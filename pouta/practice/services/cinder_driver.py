@@ -1,17 +1,25 @@
 """The disks of the practice cloud: volumes have sizes and states, but keep no data."""
 
 import io
+from collections import Counter
 
+from cinder import context, exception, objects
 from cinder.volume import driver
 
 DATA = b"Volumes of a practice cloud keep no data.\n"
 ROOM_GB = 10_000_000
+#: Metadata of a volume: a host holds on to it for so many deletes, as one may with Ceph.
+WATCHED = "practice_watched"
 
 
 class PracticeDriver(driver.VolumeDriver):
-    """Every operation succeeds at once."""
+    """Every operation succeeds at once, but for what Ceph refuses to delete."""
 
     VERSION = "1"
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._deletes = Counter()
 
     def check_for_setup_error(self):
         pass
@@ -44,13 +52,17 @@ class PracticeDriver(driver.VolumeDriver):
         pass
 
     def delete_volume(self, volume):
-        pass
+        self._deletes[volume.id] += 1
+        if self._deletes[volume.id] <= int(volume.metadata.get(WATCHED, 0)):
+            raise exception.VolumeIsBusy(volume_name=volume.name)
 
     def create_snapshot(self, snapshot):
         pass
 
     def delete_snapshot(self, snapshot):
-        pass
+        made_of_it = {"snapshot_id": snapshot.id}
+        if objects.VolumeList.get_all(context.get_admin_context(), filters=made_of_it):
+            raise exception.SnapshotIsBusy(snapshot_name=snapshot.name)
 
     def create_volume_from_snapshot(self, volume, snapshot):
         pass

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pouta
+from pouta.deletion import attempt
 from pouta.kinds import FLOATING_IP, PORT, SERVER, VOLUME
-from pouta.made import remove
 from pouta.practice import control
 from pouta.practice.folder import Folder
 
@@ -48,11 +48,11 @@ class Cloud:
     def clear(self) -> None:
         """Whatever a peer has made, or left behind, is gone."""
         conn = self.conn
-        remove(conn, SERVER, SERVER.list(conn))
-        remove(conn, FLOATING_IP, FLOATING_IP.list(conn))
-        remove(conn, VOLUME, VOLUME.list(conn))
+        attempt(conn, SERVER, SERVER.list(conn))
+        attempt(conn, FLOATING_IP, FLOATING_IP.list(conn))
+        attempt(conn, VOLUME, VOLUME.list(conn))
         ports = [port for port in PORT.list(conn) if not port.device_owner.startswith("network:")]
-        remove(conn, PORT, ports)
+        attempt(conn, PORT, ports)
 
     def warm_up(self) -> None:
         """The first requests to services that have just started take twice as long."""
