@@ -76,7 +76,7 @@ def attach(
         ip = connect(made, port, wanted, move=move)
         wait_until_shown(conn, found, ip)
         known_hosts.tell(ip.floating_ip_address)
-        return waiting.fetch(conn, FLOATING_IP, ip.id)
+        return waiting.fetch(conn, FLOATING_IP, ip)
 
 
 @chore("release floating IP {address}")
@@ -182,10 +182,12 @@ def ports_of(conn: Connection, servers: Sequence[Server]) -> dict[str, Port]:
 
 def wait_until_shown(conn: Connection, server: Server, ip: FloatingIP) -> Server:
     """The server once Nova knows its floating IP; Neutron tells it a second or two later."""
-    (shown,) = waiting.until(
-        f"{ip.floating_ip_address} on server '{server.name}'",
-        lambda: [waiting.fetch(conn, SERVER, server.id)],
+    (shown,) = waiting.for_all(
+        conn,
+        SERVER,
+        [server],
         lambda now: ip.floating_ip_address in addresses(now),
+        what=f"{ip.floating_ip_address} on server '{server.name}'",
         pace=waiting.TOLD,
     )
     return shown

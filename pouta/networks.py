@@ -108,14 +108,14 @@ def ensure_default(
                 cidr=subnet_range,
                 dns_nameservers=[*servers],
             )
-        subnets = waiting.fetch(conn, NETWORK, network.id).subnet_ids
+        subnets = waiting.fetch(conn, NETWORK, network).subnet_ids
         if not _has_router(conn, network):
             outside = external(conn, among=seen)
             gateway = {"external_gateway_info": {"network_id": outside.id}} if outside else {}
             router = made.create(ROUTER, name=name, **gateway)
             for subnet in subnets:
                 _plug_in(conn, router, subnet)
-        return waiting.fetch(conn, NETWORK, network.id)
+        return waiting.fetch(conn, NETWORK, network)
 
 
 def _has_router(conn: Connection, network: Network) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pouta import clouds
+from pouta import clouds, waiting
 from pouta import find as _find
 from pouta.concurrently import each
 from pouta.display import Columns, Table
@@ -109,7 +109,7 @@ def ensure(
     ]
     missing = [rule for rule in wanted if not _has(group, rule)]
     each(lambda rule: _add(conn, group, rule), missing)
-    return SECURITY_GROUP.get(conn, group.id) if missing else group
+    return waiting.fetch(conn, SECURITY_GROUP, group) if missing else group
 
 
 @chore("open port {port} in security group {name}")

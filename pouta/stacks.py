@@ -90,7 +90,7 @@ def create(
         (now,) = waiting.for_all(conn, STACK, [stack], STACK.is_settled)
         if now.status != "CREATE_COMPLETE":
             raise Failed(f"Stack '{name}' failed: {_why(conn, now)}", resource=now)
-        return waiting.fetch(conn, STACK, now.id)
+        return waiting.fetch(conn, STACK, now)
 
 
 @chore("read the outputs of stack {stack}")

@@ -22,7 +22,7 @@ R = TypeVar("R")
 # many looks in a row, over so many seconds, have missed it.
 MISSES = 3
 MISSED_FOR = 4.0
-AGAIN = (0.5, 1.0, 2.5)  # seconds before a thing that was there is asked for again
+FETCH_WITHIN = 30.0  # seconds in which a thing that is there can be read
 
 
 @dataclass(frozen=True)
@@ -192,16 +192,28 @@ def for_all(
     )
 
 
-def fetch(conn: Connection, kind: Kind[R], id: str) -> R:
-    """A thing that was there a moment ago, as the cloud has it now."""
+def fetch(conn: Connection, kind: Kind[R], thing: R | str) -> R:
+    """A thing that was there a moment ago, given by its ID too, as the cloud has it now.
+
+    What a chore has done is done, so one answer that does not come is no reason to fail.
+    """
     from openstack.exceptions import NotFoundException
 
-    for pause in AGAIN:
+    id = thing if isinstance(thing, str) else id_of(thing)
+    name = id if isinstance(thing, str) else name_of(thing) or id
+    sightings = Sightings(kind.noun, {id: name})
+
+    def look() -> Sequence[R]:
         try:
-            return kind.get(conn, id)
+            return [kind.get(conn, id)]
         except NotFoundException:
-            time.sleep(pause)
-    return kind.get(conn, id)
+            sightings.check(())
+            raise
+
+    with progress.shown_by(progress.silent):
+        what = f"{kind.noun} '{name}', as it is now"
+        (now,) = until(what, look, lambda now: True, timeout=FETCH_WITHIN, pace=BY_NOW)
+    return now
 
 
 class Sightings:

@@ -190,7 +190,7 @@ def share(conn: Connection, image: str | Image, project_id: str) -> Image:
         f"To use it, somebody in the other project accepts it: "
         f"pouta.images.accept(conn, '{found.id}')"
     )
-    return IMAGE.get(conn, found.id)
+    return waiting.fetch(conn, IMAGE, found)
 
 
 @chore("accept image {image}")
@@ -215,7 +215,7 @@ def accept(conn: Connection, image: str | Image) -> Image:
             hint="Was it shared with this project's ID, in the same cloud? It is "
             f"{_project_id(conn)}.",
         ) from error
-    return IMAGE.get(conn, id)
+    return waiting.fetch(conn, IMAGE, id)
 
 
 @chore("stop sharing image {image}")
@@ -228,7 +228,7 @@ def unshare(conn: Connection, image: str | Image, project_id: str) -> Image:
     _glance(conn).remove_member(project_id, found.id, ignore_missing=True)
     if not [*_glance(conn).members(found.id)]:
         _glance(conn).update_image(found.id, visibility="private")
-    return IMAGE.get(conn, found.id)
+    return waiting.fetch(conn, IMAGE, found)
 
 
 @chore("list the members of image {image}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pouta import find as _find
-from pouta import floating_ips, volumes
+from pouta import floating_ips, volumes, waiting
 from pouta.concurrently import gather
 from pouta.deletion import Deletion
 from pouta.display import Table
@@ -179,7 +179,7 @@ def add_security_group(
             lambda: conn.compute.add_security_group_to_server(found, wanted.id),
             lambda: [now] if _has_group(now := SERVER.get(conn, found.id), wanted) else [],
         )
-    return SERVER.get(conn, found.id)
+    return waiting.fetch(conn, SERVER, found)
 
 
 @chore("remove security group {group} from server {server}")
@@ -193,7 +193,7 @@ def remove_security_group(
     found, wanted = _with_group(conn, server, group)
     if _has_group(found, wanted):
         conn.compute.remove_security_group_from_server(found, wanted.id)
-    return SERVER.get(conn, found.id)
+    return waiting.fetch(conn, SERVER, found)
 
 
 def _with_group(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pouta import find as _find
-from pouta import floating_ips, prices, progress
+from pouta import floating_ips, prices, progress, waiting
 from pouta.errors import Failed, Refused, chore, listed
 from pouta.kinds import SERVER
 from pouta.made import once
@@ -253,7 +253,7 @@ def change(
         )
     once(f"server '{found.name}'", lambda: ask(found), lambda: _begun(conn, found, action))
     if not wait:
-        return SERVER.get(conn, found.id)
+        return waiting.fetch(conn, SERVER, found)
     (now,) = states.wait(conn, [found], lambda now: states.is_idle(now) and until(now))
     if now.status == "ERROR":
         raise states.failure(now)

@@ -172,7 +172,7 @@ def wait_for_ssh(conn: Connection, server: str | Server, *, timeout: float = 300
         bool,
         hint=DIAGNOSE,
     )
-    return SERVER.get(conn, found.id)
+    return waiting.fetch(conn, SERVER, found)
 
 
 def ssh_answers(address: str, port: int = SSH_PORT) -> bool:

@@ -241,7 +241,7 @@ def extend(
         quotas.check(known, {"gigabytes": more, f"gigabytes_{disk.volume_type}": more})
     with taken_out(conn, disk, hosts):
         _grow(conn, disk, size)
-    return VOLUME.get(conn, disk.id)
+    return waiting.fetch(conn, VOLUME, disk)
 
 
 @chore("change the type of volume {volume} to {volume_type}")
@@ -278,7 +278,7 @@ def retype(
     with _explained_quota(wanted.name):
         once(f"new type of volume '{disk.name}'", ask, underway)
     if not wait:
-        return VOLUME.get(conn, disk.id)
+        return waiting.fetch(conn, VOLUME, disk)
     (now,) = waiting.for_all(conn, VOLUME, [disk], settled)
     if now.volume_type != wanted.name:
         raise Failed(

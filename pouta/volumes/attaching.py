@@ -59,7 +59,7 @@ def attach(
         )
     ask_to_attach(conn, host, disk)
     if not wait:
-        return VOLUME.get(conn, disk.id)
+        return waiting.fetch(conn, VOLUME, disk)
     (disk,) = wait_until_attached(conn, [disk], [host])
     progress.say(f"In '{host.name}' the volume '{disk.name}' is {device_path(disk)}")
     return disk
@@ -126,7 +126,7 @@ def take_out(
         )
     conn.compute.delete_volume_attachment(host, disk.id, ignore_missing=True)
     if not wait:
-        return VOLUME.get(conn, disk.id)
+        return waiting.fetch(conn, VOLUME, disk)
 
     def free(now: Volume) -> bool:
         if host.status in SHELVED:

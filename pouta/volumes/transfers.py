@@ -106,7 +106,7 @@ def accept(
     taken = waiting.fetch(conn, VOLUME, volume_id)
     (volume,) = waiting.for_all(conn, VOLUME, [taken], settled)
     _forget_tags(conn, volume)
-    return waiting.fetch(conn, VOLUME, volume.id)
+    return waiting.fetch(conn, VOLUME, volume)
 
 
 @chore("move volume {volume} to another project")
@@ -142,7 +142,7 @@ def cancel_transfer(conn: Connection, volume: str | Volume) -> Volume:
     disk = _find.now(conn, VOLUME, volume)
     for offer in _offers(conn, disk):
         conn.block_storage.delete_transfer(offer)
-    return VOLUME.get(conn, disk.id)
+    return waiting.fetch(conn, VOLUME, disk)
 
 
 def _forget_tags(conn: Connection, volume: Volume) -> None:
