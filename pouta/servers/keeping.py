@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
     from openstack.image.v2.image import Image
 
+START_AGAIN_WITHIN = 60.0  # seconds, after a snapshot that failed or took too long too
 IMAGE_SHOWN_WITHIN = 120.0  # seconds after Nova has uploaded it
 
 
@@ -138,7 +139,8 @@ def _still(conn: Connection, server: Server, keep_running: bool) -> Iterator[Non
         yield
     finally:
         try:
-            start(conn, server)
+            with deadline.suspended():
+                start(conn, server, timeout=START_AGAIN_WITHIN)
         except PoutaError as error:
             error.hint = (
                 f"'{server.name}' is still off: pouta.servers.start(conn, {server.name!r}), once "

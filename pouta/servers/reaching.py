@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pouta import clouds, floating_ips, images, keypairs, known_hosts, waiting
+from pouta import clouds, deadline, floating_ips, images, keypairs, known_hosts, waiting
 from pouta import find as _find
 from pouta.concurrently import each, gather
 from pouta.errors import ConfigurationError, Failed, NotFound, Refused, TimedOut, chore
@@ -138,7 +138,7 @@ def run(
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=timeout,
+            timeout=deadline.current().left,
             check=False,
         )
     except FileNotFoundError as error:
