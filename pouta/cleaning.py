@@ -32,6 +32,7 @@ from pouta.kinds import (
     name_of,
 )
 from pouta.made import remove
+from pouta.redaction import Lines
 from pouta.stacks import STACK
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def cleanup(
     )
     if dry_run or not table:
         return table
-    progress.say(f"Removing what is tagged '{tag}':\n{table}")
+    progress.say(Lines(f"Removing what is tagged '{tag}':\n{table}"))
     left: list[Leftover] = []
     gone: set[str] = set()
     for kind in KINDS:

@@ -18,13 +18,14 @@ from openstack.exceptions import ConfigException
 
 from pouta import __version__, _session, clouds, progress
 from pouta.errors import ConfigurationError, InvalidInput, listed
+from pouta.redaction import Lines
 
-WAYS_TO_LOG_IN = """\
+WAYS_TO_LOG_IN = Lines("""\
 Ways to log in:
   pouta.connect(openrc="project_2001234-openrc.sh")   the file from the dashboard: API Access
   pouta.connect("NAME")                               a cloud of your clouds.yaml
   pouta.connect("practice")                           a practice cloud on this machine; it costs
-                                                      nothing: python -m pouta.practice start"""
+                                                      nothing: python -m pouta.practice start""")
 
 # One of these replaces the others: Keystone, for one, takes the ID where it gets a name as well.
 SAME = (
