@@ -294,17 +294,8 @@ def retry_after(error: BaseException) -> float:
 def what_the_cloud_said(error: BaseException) -> str:
     """The sentence in an SDK exception, without URLs, class names and JSON around it."""
     details = getattr(error, "details", None)
-    if details and _is_html(error):
-        import html  # as much as half of `import pouta` would take
-
-        details = html.unescape(str(details))
     text = _sentence(details) if details else ""
     return text or _sentence(getattr(error, "message", None) or str(error))
-
-
-def _is_html(error: BaseException) -> bool:
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    return "html" in headers.get("Content-Type", "")
 
 
 def listed(things: Iterable[object]) -> str:

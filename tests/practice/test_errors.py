@@ -30,7 +30,7 @@ REFUSED = {
     # service, path, body: the field, and the reason
     "user data": (
         ("compute", "/servers", {"server": {"user_data": CANARY * 200, "name": "x"}}),
-        ("server", "is a required property"),
+        ("user_data", "is too long"),
     ),
     "password": (
         ("compute", NO_SERVER, {"rescue": {"adminPass": [CANARY]}}),
