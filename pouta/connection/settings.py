@@ -16,7 +16,7 @@ from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from openstack.exceptions import ConfigException
 
-from pouta import __version__, _session, clouds, progress
+from pouta import __version__, _session, clouds, files, progress
 from pouta.errors import ConfigurationError, InvalidInput, listed
 from pouta.redaction import Lines
 
@@ -158,7 +158,7 @@ def _check_address(url: str | None, place: str) -> None:
 
 
 def _check_certificate(file: str | None, place: str) -> None:
-    if file and not os.access(Path(file).expanduser(), os.R_OK):
+    if file and not os.access(files.path_of(file), os.R_OK):
         raise ConfigurationError(
             f"The certificate file {file} of {place} is not there or not readable.",
             hint="It is named by OS_CACERT, or as `cacert:` in clouds.yaml.",

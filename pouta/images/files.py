@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from pouta import files, progress, streams, waiting
 from pouta import find as _find
-from pouta import progress, streams, waiting
 from pouta.display import Columns, Table
 from pouta.errors import Failed, InvalidInput, NotFound, Refused, chore, status_of
 from pouta.kinds import IMAGE, Kind
 from pouta.made import Made, once, remove
+from pouta.redaction import printable
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -128,9 +129,10 @@ def download(
             "volume.",
             hint="Its data are in volume snapshots: pouta.volumes.create(conn, name, snapshot=…).",
         )
-    file = Path(path).expanduser()
+    file = files.path_of(path)
     if file.is_dir():
-        file /= f"{found.name or found.id}.{found.disk_format}".replace("/", "_")
+        name = printable(f"{found.name or found.id}.{found.disk_format}".replace("/", "_"))
+        file = files.path_of(file / name)
 
     def ask(start: int) -> Response:
         from openstack.exceptions import raise_from_response
