@@ -105,7 +105,8 @@ def _text(path: str | PathLike[str]) -> str:
             f"{files.here() or 'the current folder, which is gone'}.",
         ) from error
     except (OSError, ValueError, RuntimeError) as error:  # a bad name; `~name` of nobody
-        raise ConfigurationError(f"{path} cannot be read: {error}.") from error
+        why = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"{path} cannot be read: {why}.") from error
     if len(content) > FILE_LIMIT:
         raise ConfigurationError(f"{path} is larger than 1 MiB; that is no openrc file.")
     if b"\0" in content:

@@ -74,7 +74,7 @@ class Part:
         self._algorithms = algorithms
         self._meter = meter
         self._sent = 0
-        self._hashes: Mapping[str, Any] = {}
+        self._hashes: Mapping[str, Any] = {}  # of the last time that all of it was sent
 
     def __len__(self) -> int:
         return self.length
@@ -82,7 +82,7 @@ class Part:
     def __iter__(self) -> Iterator[bytes]:
         self._meter.add(-self._sent)
         self._sent, left = 0, self.length
-        self._hashes = {name: new_hash(name) for name in self._algorithms}
+        hashes = {name: new_hash(name) for name in self._algorithms}
         with self.path.open("rb") as file:
             file.seek(self.start)
             while left:
@@ -90,11 +90,13 @@ class Part:
                 if not chunk:
                     raise Failed(f"{self.path} became shorter while it was read.")
                 left -= len(chunk)
-                for hashed in self._hashes.values():
+                for hashed in hashes.values():
                     hashed.update(chunk)
                 yield chunk
                 self._sent += len(chunk)
                 self._meter.add(len(chunk))
+                if not left:
+                    self._hashes = hashes
 
     def digest(self, algorithm: str) -> str:
         """The hash of what was sent."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pouta import files, progress, streams, waiting
 from pouta import find as _find
 from pouta.display import Columns, Table
-from pouta.errors import Failed, InvalidInput, NotFound, Refused, chore, status_of
+from pouta.errors import Failed, InvalidInput, NotFound, Refused, chore, is_passing, status_of
 from pouta.kinds import IMAGE, Kind
 from pouta.made import Made, once, remove
 from pouta.redaction import printable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from requests import Response
 
 ACTIVE_TIMEOUT = 600.0  # seconds
+TRIES = 3
 DISK_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhd", "vhdx", "iso")
 SIGNATURES = {
     0: {
@@ -89,9 +90,13 @@ def upload(
             tags=[*tags],
             **(properties or {}),
         )
-        with streams.Meter(f"image '{name}' uploaded", file.stat().st_size) as meter:
+        before = file.stat()
+        with streams.Meter(f"image '{name}' uploaded", before.st_size) as meter:
             data = streams.Part(file, meter, algorithms=("sha512", "md5"))
-            _send(conn, image, data)
+            _send(conn, image, data, timeout)
+        now = file.stat()
+        if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise Failed(f"{file} changed while it was read.", hint="Try again once it is at rest.")
         (image,) = waiting.for_all(conn, IMAGE, [image], _has_come, timeout=timeout)
         algorithm, expected = _digest(image)
         if image.status != "active" or data.digest(algorithm) != expected:
@@ -177,7 +182,7 @@ def share(conn: Connection, image: str | Image, project_id: str) -> Image:
     if found.visibility == "public":
         raise Refused(f"Image '{found.name}' is public: every project may use it already.")
     if found.visibility != "shared":
-        _glance(conn).update_image(found.id, visibility="shared")
+        _change(conn, found, visibility="shared")
 
     def there() -> Sequence[Any]:
         return [m for m in _glance(conn).members(found.id) if m.member_id == project_id]
@@ -229,7 +234,7 @@ def unshare(conn: Connection, image: str | Image, project_id: str) -> Image:
     found = _own(conn, image, "unshared")
     _glance(conn).remove_member(project_id, found.id, ignore_missing=True)
     if not [*_glance(conn).members(found.id)]:
-        _glance(conn).update_image(found.id, visibility="private")
+        _change(conn, found, visibility="private")
     return IMAGE.get(conn, found.id)
 
 
@@ -272,7 +277,7 @@ def delete(
             resource=found,
         )
     if found.is_protected:
-        _glance(conn).update_image(found.id, is_protected=False)
+        _change(conn, found, is_protected=False)
     if left := remove(conn, IMAGE, [found]):
         raise Refused(f"Image '{found.name}' was not deleted: {left[0].reason}", resource=found)
 
@@ -305,7 +310,28 @@ def _id_for(mark: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"pouta:{mark}"))
 
 
-def _send(conn: Connection, image: Image, data: streams.Part) -> None:
+def _send(conn: Connection, image: Image, data: streams.Part, timeout: float) -> None:
+    """The cloud has all of the file afterwards.
+
+    When the answer is lost, or says that there is something already, the image is looked at: only
+    one that has got nothing is sent again.
+    """
+    for tries_left in reversed(range(TRIES)):
+        try:
+            return _put(conn, image, data)
+        except Exception as error:
+            if status_of(error) != 409 and not is_passing(error):
+                raise
+            (now,) = waiting.for_all(
+                conn, IMAGE, [image], _is_at_rest, timeout=timeout, pace=waiting.BY_NOW
+            )
+            if now.status == "active":
+                return None
+            if now.status != "queued" or not tries_left:
+                raise
+
+
+def _put(conn: Connection, image: Image, data: streams.Part) -> None:
     from openstack.exceptions import raise_from_response
 
     answer = conn.image.put(
@@ -362,8 +388,26 @@ def _digest(image: Image) -> tuple[str, str]:
     return "md5", image.checksum or ""
 
 
+def _is_at_rest(image: Image) -> bool:
+    return image.status not in ("saving", "importing", "uploading")
+
+
 def _has_come(image: Image) -> bool:
-    return image.status not in ("queued", "saving", "importing", "uploading")
+    return _is_at_rest(image) and image.status != "queued"
+
+
+def _change(conn: Connection, image: Image, **wanted: Any) -> None:
+    """The image is so afterwards. A change of an image is not repeated by itself."""
+
+    def there() -> Sequence[Any]:
+        now = IMAGE.get(conn, image.id)
+        return [now] if all(getattr(now, name) == value for name, value in wanted.items()) else []
+
+    once(
+        f"change of image '{image.name}'",
+        lambda: _glance(conn).update_image(image.id, **wanted),
+        there,
+    )
 
 
 def _own(conn: Connection, image: str | Image, done: str) -> Image:
