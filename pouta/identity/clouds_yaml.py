@@ -26,14 +26,15 @@ def for_new(name: str, path: str | os.PathLike[str] | None) -> Path:
         raise InvalidInput(f"{file} is not a .yaml file.")
     with files.written(file):
         text = _text(file) if file.exists() else ""
-        _grown(text, name, {"region_name": "rehearsed"}, file)
-        _make_folder(file.resolve().parent)
-        tempfile.TemporaryFile(dir=file.resolve().parent).close()
     if name in _clouds(text, file):
         raise Refused(
             f"There is a cloud '{name}' in {file} already.",
             hint="Save it by another name: save_as=…",
         )
+    with files.written(file):  # as it will be, once there is something that must not be lost
+        _grown(text, name, {"region_name": "rehearsed"}, file)
+        _make_folder(file.resolve().parent)
+        tempfile.TemporaryFile(dir=file.resolve().parent).close()
     here = (files.here() or file.parent) / "clouds.yaml"
     if path is None and files.is_there(here) and here.resolve() != file.resolve():
         progress.say(f"In this folder {here} is read, and not {file}.")
