@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from pouta import files
+
 LETTER = 6.2  # pixels, on average
 INK, PAPER, LINE = "#24292f", "#ffffff", "#8c959f"
 
@@ -20,8 +22,9 @@ class Picture:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture to a file, which a browser shows."""
-        file = Path(path)
-        file.write_text(self.svg, encoding="utf-8")
+        file = files.path_of(path)
+        with files.written(file):
+            file.write_text(self.svg, encoding="utf-8")
         return file
 
     def _repr_svg_(self) -> str:

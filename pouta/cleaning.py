@@ -30,6 +30,7 @@ from pouta.kinds import (
     in_order,
     name_of,
 )
+from pouta.redaction import Lines
 from pouta.servers.changing import doomed_volumes
 from pouta.stacks import STACK
 
@@ -108,7 +109,7 @@ def cleanup(
     if dry_run:
         return _table(rows.values())
     if rows:
-        progress.say(f"Removing what is tagged '{tag}':\n{_table(rows.values())}")
+        progress.say(Lines(f"Removing what is tagged '{tag}':\n{_table(rows.values())}"))
     try:
         with going:
             _remove(going, found, kept)

@@ -10,6 +10,7 @@ from pouta import prices as _prices
 from pouta.canvas import Canvas, Picture
 from pouta.display import OFF, Columns, Table
 from pouta.prices import Prices
+from pouta.redaction import printable
 
 HOURS = 720  # in 30 days
 TIB = "A TiB is counted as 1024 GiB; if CSC counts 1000, volumes cost 2.4 % more."
@@ -51,7 +52,7 @@ class Cost:
         return None if self.per_hour is None else self.per_hour * HOURS
 
     def __str__(self) -> str:
-        return f"{self.kind} '{self.name or self.id}' ({self.what})"
+        return printable(f"{self.kind} '{self.name or self.id}' ({self.what})")
 
 
 class Costs(Table[Cost]):

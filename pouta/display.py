@@ -6,9 +6,10 @@ import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
-from pouta import clouds
+from pouta import clouds, pickling
 from pouta.errors import ConfigurationError
 from pouta.kinds import Kind, id_of
+from pouta.redaction import printable
 
 if TYPE_CHECKING:
     import pandas
@@ -78,7 +79,21 @@ class Table(list[R]):
         return DataFrame(rows, columns=[*self.columns])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return list, ([*self],)
+        """Functions stay behind: what they say of the rows goes with them.
+
+        What is no row for these columns goes as a list.
+        """
+        pickling.allow(self)
+        try:
+            told = {
+                header: column if isinstance(column, str) else [value(row, column) for row in self]
+                for header, column in self.columns.items()
+            }
+            links = [self.link(row) for row in self] if self.link else None
+        except Exception:  # noqa: BLE001 - of anybody's function
+            return list, ([*self],)
+        held = {k: v for k, v in vars(self).items() if k not in ("columns", "link")}
+        return _unpickled, (type(self), [*self], told, links, held)
 
     def cells(self) -> list[list[str]]:
         """The texts in the table, a list for each row."""
@@ -117,6 +132,34 @@ class Table(list[R]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
+def _unpickled(
+    kind: type[Table[Any]],
+    rows: list[Any],
+    told: Mapping[str, str | list[object]],
+    links: list[str] | None,
+    held: Mapping[str, Any],
+) -> Table[Any]:
+    table = kind.__new__(kind)
+    table.extend(rows)
+    table.columns = {
+        header: column if isinstance(column, str) else _Told(rows, column)
+        for header, column in told.items()
+    }
+    table.link = _Told(rows, links) if links is not None else None
+    vars(table).update(held)
+    return table
+
+
+class _Told:
+    """A column of a table from another process: what it said of each of the rows there."""
+
+    def __init__(self, rows: Iterable[Any], values: Iterable[Any]) -> None:
+        self._known = {id(row): (row, value) for row, value in zip(rows, values, strict=True)}
+
+    def __call__(self, row: Any) -> Any:
+        return self._known.get(id(row), (row, None))[1]
+
+
 def colour(status: str) -> str:
     """The colour of a status; what is neither good, bad nor off is under way."""
     word = (status.split() or [""])[0].casefold()
@@ -148,12 +191,9 @@ def text(value: object) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, str):
-        # A name may hold anything; a table holds one line for each row.
-        return "".join(letter if letter.isprintable() else " " for letter in value)
     if isinstance(value, list | tuple | set):
         return ", ".join(map(text, value))
-    return str(value)
+    return printable(str(value))  # a name may hold anything
 
 
 def _sides(cells: Sequence[Sequence[str]]) -> list[str]:

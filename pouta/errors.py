@@ -18,10 +18,18 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Sequence
+import os
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from pouta import deadline
+from pouta import deadline, pickling
+from pouta.redaction import Lines, plain
+
+MUCH = 80  # characters of a value in a message
+# Of OpenStack, of older Novas, of Swift and of Ceph's gateway.
+REQUEST_IDS = ("x-openstack-request-id", "x-compute-request-id", "x-trans-id", "x-amz-request-id")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +45,9 @@ class Leftover(NamedTuple):
 
     def __str__(self) -> str:
         named = f" '{self.name}'" if self.name else ""
-        return f"{self.kind} {self.id}{named}" + (f" ({self.reason})" if self.reason else "")
+        return plain(f"{self.kind} {self.id}{named}") + (
+            f" ({plain(self.reason)})" if self.reason else ""
+        )
 
 
 class PoutaError(Exception):
@@ -45,14 +55,29 @@ class PoutaError(Exception):
 
     `resource` is the thing it is about, where there is one. `leftovers` lists what the failed
     chore made and could not remove, or after a TimedOut did not.
+
+    It holds no value of a request that a cloud refused, and no sign that is not to be shown. It can
+    be pickled, and comes out with all of the above, but without its cause.
     """
 
     def __init__(self, message: str, *, hint: str = "", resource: Any = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = plain(message)
+        super().__init__(self.message)
+        self.hint = hint.plain if isinstance(hint, Lines) else plain(hint)
         self.resource = resource
         self.leftovers: Sequence[Leftover] = ()
+        self._request_id: str | None = None
+
+    @property
+    def request_id(self) -> str | None:
+        """The name of the request that was refused, for the cloud's support; None without one."""
+        return next((id for error in _chain(self) if (id := _own_request_id(error))), None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        things = self.resource if isinstance(self.resource, list | tuple) else [self.resource]
+        pickling.allow(things)
+        held = {**vars(self), "_request_id": self.request_id}
+        return _unpickled, (type(self), self.args, held)
 
     def __str__(self) -> str:
         lines = [self.message]
@@ -117,12 +142,21 @@ class Unreachable(PoutaError):
     """No answer came from the cloud."""
 
 
-def chore(asked: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def _unpickled(kind: type[PoutaError], args: tuple[Any, ...], held: dict[str, Any]) -> PoutaError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(held)
+    return error
+
+
+def chore(asked: str, *, same: Collection[str] = ()) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function a chore: an SDK exception that leaves it becomes a PoutaError.
 
     `asked` says what the chore does, with the function's own parameters in braces, such as
-    `"attach volume {volume} to server {server}"`. The chore's `timeout` is one deadline for all
-    that it waits for.
+    `"attach volume {volume} to server {server}"`. `same` are the names that its `**same` may have.
+    The chore's `timeout` is one deadline for all that it waits for.
+
+    What it returns, and its PoutaErrors, can be pickled. Arguments that do not fit are Python's own
+    TypeError, raised where it is called.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -130,23 +164,26 @@ def chore(asked: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            if same:
+                _check_keywords(function, kwargs, same)
             try:
                 if timeout is None:
-                    return function(*args, **kwargs)
-                with deadline.within(_seconds(kwargs.get("timeout", timeout))):
-                    return function(*args, **kwargs)
-            except PoutaError:
-                raise
+                    result = function(*args, **kwargs)
+                else:
+                    with deadline.within(_seconds(kwargs.get("timeout", timeout))):
+                        result = function(*args, **kwargs)
             except Exception as error:
-                import inspect  # a quarter of what `import pouta` would take
-
-                given = inspect.signature(function).bind(*args, **kwargs)
-                given.apply_defaults()
-                words = {name: _word(value) for name, value in given.arguments.items()}
-                explained = explain(error, asked.format_map(words))
+                if isinstance(error, TypeError) and _is_of_the_call(error):
+                    raise
+                without_values_along(error)
+                if isinstance(error, PoutaError):
+                    raise
+                explained = explain(error, _filled(asked, function, args, kwargs))
                 if explained is None:
                     raise
                 raise explained from error
+            pickling.allow(result if isinstance(result, list | tuple) else [result])
+            return result
 
         return run
 
@@ -157,6 +194,32 @@ def _seconds(timeout: object) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         raise InvalidInput(f"timeout must be a number of seconds above 0 (got {timeout!r:.80}).")
     return timeout
+
+
+def _is_of_the_call(error: BaseException) -> bool:
+    """Whether it was raised before the function began."""
+    return error.__traceback__ is not None and error.__traceback__.tb_next is None
+
+
+def _check_keywords(
+    function: Callable[..., Any], given: Mapping[str, Any], more: Collection[str]
+) -> None:
+    code = function.__code__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    for name in given:
+        if name not in own and name not in more:
+            words = f"{function.__qualname__}() got an unexpected keyword argument '{name}'"
+            raise TypeError(words)
+
+
+def _filled(
+    asked: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> str:
+    import inspect  # a quarter of what `import pouta` would take
+
+    given = inspect.signature(function).bind(*args, **kwargs)
+    given.apply_defaults()
+    return asked.format_map({name: _word(value) for name, value in given.arguments.items()})
 
 
 def explain(error: Exception, asked: str) -> PoutaError | None:
@@ -180,6 +243,34 @@ def explain(error: Exception, asked: str) -> PoutaError | None:
     explained = kind(message, hint=hint)
     explained.leftovers = getattr(error, "leftovers", ())
     return explained
+
+
+def without_values_along(error: BaseException) -> None:
+    """Exceptions of other libraries quote what was sent, and a traceback shows the whole chain."""
+    for one in _chain(error):
+        for name in ("message", "details"):
+            if isinstance(said := getattr(one, name, None), str):
+                with suppress(AttributeError):  # somebody's property
+                    setattr(one, name, plain(said))
+        if any(isinstance(said, str) for said in one.args):
+            one.args = tuple(plain(said) if isinstance(said, str) else said for said in one.args)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, what it was raised from, or while that was handled, and so on."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        yield error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+
+
+def _own_request_id(error: BaseException) -> str | None:
+    if isinstance(error, PoutaError):
+        return error._request_id
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    known = [getattr(error, "request_id", None), *map(headers.get, REQUEST_IDS)]
+    return next((id for id in known if id and isinstance(id, str)), None)
 
 
 def status_of(error: BaseException | None) -> int | None:
@@ -225,7 +316,7 @@ def what_the_cloud_said(error: BaseException) -> str:
 
 def listed(things: Iterable[object]) -> str:
     """'a', 'b' and 'c'."""
-    words = [f"'{thing}'" for thing in things]
+    words = [plain(f"'{thing}'") for thing in things]
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
@@ -270,13 +361,19 @@ def _meaning(error: Exception, said: str) -> tuple[type[PoutaError], str]:
     if status == 409:
         return Refused, "It is busy with something else, or in use; look at it and try again."
     if status and status >= 500:
-        return Failed, "The fault is the cloud's: try again; if it stays, servicedesk@csc.fi."
+        id = next((id for one in _chain(error) if (id := _own_request_id(one))), None)
+        name_it = f" Name the request there: {id}." if id else ""
+        hint = "The fault is the cloud's: try again; if it stays, servicedesk@csc.fi."
+        return Failed, hint + name_it
     return Refused, ""
+
+
+_ENDING = re.compile(r" \(HTTP \d+\)( \(Request-ID: [^)]*\))?$")  # keystoneauth's
 
 
 def _sentence(text: object) -> str:
     """Nova, Cinder and Neutron each wrap their sentence in a dictionary of their own."""
-    words = str(text).strip()
+    words = _ENDING.sub("", str(text)).strip()
     try:
         wrapped = json.loads(words)
     except ValueError:
@@ -285,11 +382,17 @@ def _sentence(text: object) -> str:
         while isinstance(wrapped, dict) and wrapped:
             wrapped = wrapped.get("message") or next(iter(wrapped.values()))
         words = str(wrapped)
-    return " ".join(words.split()).rstrip(".") + "."
+    return " ".join(plain(words).split()).rstrip(".") + "."
 
 
 def _word(value: object) -> str:
+    """An argument as a message names it: never long, and nothing of what is no name."""
     if isinstance(value, int | float):
         return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_word, value[:3])) + (" …" if len(value) > 3 else "")
     name = getattr(value, "name", None) or getattr(value, "id", None) or value
-    return f"'{name}'"
+    if not isinstance(name, str | os.PathLike):
+        return f"(a {type(value).__name__})"
+    words = plain(os.fspath(name) if isinstance(name, os.PathLike) else name)
+    return f"'{words}'" if len(words) <= MUCH else f"'{words[: MUCH - 1]}…'"

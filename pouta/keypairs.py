@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pouta import files, progress
 from pouta import find as _find
-from pouta import progress
 from pouta.display import Columns, Table
 from pouta.errors import ConfigurationError, InvalidInput, Refused, chore
 from pouta.kinds import KEYPAIR
@@ -66,7 +66,7 @@ def ensure(conn: Connection, name: str, *, public_key: str | Path | None = None)
             resource=existing,
         )
     if wanted is None and private_key_of(existing.public_key) is None:
-        progress.say(f"The private half of key pair '{name}' is not in {_folder()}.")
+        progress.say(f"The private half of key pair '{name}' is not in ~/.ssh.")
     return existing
 
 
@@ -101,10 +101,13 @@ def same_key(one: str | None, other: str | None) -> bool:
 
 def private_key_of(public_key: str) -> Path | None:
     """The private key file in `~/.ssh` whose public half this is."""
-    if not _folder().is_dir():
+    folder = files.in_home(".ssh")
+    try:
+        halves = sorted(folder.glob("*.pub")) if folder else []
+    except OSError:
         return None
-    for path in sorted(_folder().glob("*.pub")):
-        if same_key(_content(path), public_key) and path.with_suffix("").exists():
+    for path in halves:
+        if same_key(_content(path), public_key) and files.is_there(path.with_suffix("")):
             return path.with_suffix("")
     return None
 
@@ -113,21 +116,15 @@ _OWN = "pouta_key"
 _MAKING = threading.Lock()
 
 
-def _folder() -> Path:
-    return Path.home() / ".ssh"
-
-
-def _public_halves(names: tuple[str, ...]) -> tuple[Path, ...]:
-    return tuple(_folder() / f"{name}.pub" for name in names)
-
-
 def _own_keys() -> Sequence[str]:
     """The user's usual public keys; a file that holds none, or a private one, is passed over."""
 
+    folder = files.in_home(".ssh")
+
     def found() -> Iterator[str]:
-        for path in _public_halves((*USUAL_KEYS, _OWN)):
+        for name in (*USUAL_KEYS, _OWN):
             with suppress(InvalidInput):
-                yield _checked(_content(path) or "")
+                yield _checked((folder and _content(folder / f"{name}.pub")) or "")
 
     return [*found()]
 
@@ -164,12 +161,10 @@ def _read(public_key: str | Path) -> str:
 def _content(file: Path) -> str | None:
     """The text of a small file, or None where there is none."""
     try:
-        file = file.expanduser()
-        if file.is_file() and file.stat().st_size <= FILE_LIMIT:
-            return file.read_text(encoding="utf-8", errors="replace").strip()
-    except (OSError, RuntimeError, ValueError):  # no name for a file; `~name` of nobody
-        pass
-    return None
+        text = files.seen(files.path_of(file), limit=FILE_LIMIT)
+    except InvalidInput:  # no name for a file; perhaps it is a key
+        return None
+    return text and text.strip()
 
 
 def _checked(text: str) -> str:
@@ -211,11 +206,14 @@ def _is_whole(kind: str, body: str) -> bool:
 
 def _local_key(name: str) -> str:
     """The public half of `~/.ssh/<name>`, which is made when it is not there."""
-    private, public = _folder() / name, _folder() / f"{name}.pub"
+    folder = files.home() / ".ssh"
+    private, public = folder / name, folder / f"{name}.pub"
     with _MAKING:  # of threads that want it at the same time, one makes it for all
-        if public.exists():
-            return _read(public)
-        if private.exists():
+        if files.is_there(public):
+            if text := _content(public):
+                return _checked(text)
+            raise ConfigurationError(f"{public} is empty, or cannot be read.")
+        if files.is_there(private):
             raise Refused(
                 f"{private} is there without its public half.",
                 hint=f"Make it: ssh-keygen -y -f {private} > {public}",
@@ -240,7 +238,11 @@ def _make(private: Path, public: Path) -> str:
     try:
         private.parent.mkdir(mode=0o700, exist_ok=True)
         _write(private, secret, 0o600)
-        _write(public, f"{line}\n".encode(), 0o644)
+        try:
+            _write(public, f"{line}\n".encode(), 0o644)
+        except BaseException:
+            private.unlink()
+            raise
     except OSError as error:
         raise ConfigurationError(f"No key could be made: {error}.") from error
     progress.say(f"Made a new SSH key: {private}")

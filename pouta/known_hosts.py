@@ -6,17 +6,18 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Collection
-from pathlib import Path
 
-from pouta import progress
+from pouta import files, progress
 
 
 def keys_of(address: str) -> Collection[str]:
-    """The host keys that `~/.ssh/known_hosts` has for an address, in base64."""
-    file = Path.home() / ".ssh" / "known_hosts"
-    if not file.is_file():
-        return ()
-    lines = (line.split() for line in file.read_text(errors="replace").splitlines())
+    """The host keys that `~/.ssh/known_hosts` has for an address, in base64.
+
+    A file that cannot be read is passed over.
+    """
+    file = files.in_home(".ssh", "known_hosts")
+    text = file and files.seen(file)
+    lines = (line.split() for line in (text or "").splitlines())
     return {words[2] for words in lines if len(words) > 2 and _names(words[0], address)}
 
 

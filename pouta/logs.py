@@ -13,6 +13,8 @@ import json
 import logging
 import re
 
+from pouta.redaction import BEFORE_A_LINE, BEFORE_A_VALUE, printable
+
 HIDDEN = "***"
 LOGGERS = tuple(f"keystoneauth.session{part}" for part in ("", ".request", ".response", ".body"))
 
@@ -27,14 +29,14 @@ FIELD = re.compile(
 NO_JSON = re.compile(r"(^RESP BODY: | -d ')(?![\[{]|Omitted, ).*", re.DOTALL)
 HEADER = re.compile(r"(temp-url-key(?:-2)?: ).*?(?=\"|$| [\w-]+: )", re.IGNORECASE)
 PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY)(?:[^\"\\]|\\.)*")
-# Heat says what was wrong with a value by quoting it, hidden or not.
-PARAMETER = re.compile(r"(Parameter '[^'\"]*' is invalid: )(?:[^\"\\]|\\.)*")
+# Services say what was wrong with a value by quoting it.
+VALUE = re.compile(rf"({BEFORE_A_VALUE}|{BEFORE_A_LINE})(?:[^\"\\]|\\.)*")
 IN_ADDRESS = re.compile(r"((?:token|temp_url_sig)(?:=|%3D))[\w-]+", re.IGNORECASE)
 
 
 def without_secrets(text: str) -> str:
     """A line of the log, with *** for each secret in it."""
-    for pattern in (NO_JSON, HEADER, IN_ADDRESS, PRIVATE_KEY, PARAMETER):
+    for pattern in (NO_JSON, HEADER, IN_ADDRESS, PRIVATE_KEY, VALUE):
         text = pattern.sub(rf"\1{HIDDEN}", text)
     kept, at = "", 0
     while field := FIELD.search(text, at):
@@ -53,5 +55,5 @@ def hide_secrets() -> None:
 
 
 def _hide(record: logging.LogRecord) -> bool:
-    record.msg, record.args = without_secrets(record.getMessage()), None
+    record.msg, record.args = printable(without_secrets(record.getMessage())), None
     return True

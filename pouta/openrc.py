@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
+from pouta import files
 from pouta.errors import ConfigurationError
 
 FILE_LIMIT = 1024 * 1024  # bytes; the dashboard's file has 2 KB
@@ -101,10 +102,11 @@ def _text(path: str | PathLike[str]) -> str:
         raise ConfigurationError(
             f"There is no openrc file {path}.",
             hint="The dashboard gives it out under API Access; a relative path starts at "
-            f"{Path.cwd()}.",
+            f"{files.here() or 'the current folder, which is gone'}.",
         ) from error
     except (OSError, ValueError, RuntimeError) as error:  # a bad name; `~name` of nobody
-        raise ConfigurationError(f"{path} cannot be read: {error}.") from error
+        why = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"{path} cannot be read: {why}.") from error
     if len(content) > FILE_LIMIT:
         raise ConfigurationError(f"{path} is larger than 1 MiB; that is no openrc file.")
     if b"\0" in content:
@@ -265,7 +267,10 @@ class _Scanner:
         self.at += 1
         at_start = all_bare and len(before) == 1 and re.fullmatch(f"{NAME}=", before[0])
         if at_start and self.next() in "/ \t\n;":
-            return self.values.get("HOME") or str(Path.home())
+            try:
+                return self.values.get("HOME") or str(Path.home())
+            except RuntimeError:
+                raise _RefusedError(self.line, "`~` names no folder: HOME is not set.") from None
         if not before or before[-1][-1] in ":=":
             raise _RefusedError(self.line, "`~` outside quotes may name a folder.")
         return "~"

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pouta import notebook
+from pouta.redaction import Lines, plain
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Step:
     def __str__(self) -> str:
         count = f"{self.done}/{self.total}" if self.total > 1 else ""
         now = f"{count} {self.state}".strip()
-        return f"{self.what}: " + ", ".join(filter(None, (now, f"{self.seconds:.0f} s")))
+        return plain(f"{self.what}: " + ", ".join(filter(None, (now, f"{self.seconds:.0f} s"))))
 
 
 Show = Callable[[Step], None]
@@ -79,6 +80,7 @@ def task(what: str) -> Iterator[Report]:
 
 def say(sentence: str) -> None:
     """Tell the person something that they would want to know; a log line where nobody looks."""
+    sentence = sentence.plain if isinstance(sentence, Lines) else plain(sentence)
     if in_notebook():
         _display(sentence)  # there, stderr looks like an error
     elif sys.stderr.isatty():

@@ -7,10 +7,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pouta import deletion, handwritten, waiting
+from pouta import deletion, files, handwritten, waiting
 from pouta import find as _find
 from pouta.display import Columns, Table
 from pouta.errors import (
@@ -212,19 +211,22 @@ def _read(template: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Any
         return {"template": {**template}}
     text = os.fspath(template)
     is_text = "\n" in text or text.lstrip().startswith("{")
-    file = Path(text).expanduser() if not is_text else None
-    if file and not file.is_file():
+    file = files.path_of(text) if not is_text else None
+    if file and not files.is_there(file):
         raise InvalidInput(f"There is no template {file}.")
     try:
         handwritten.check(file.read_text(encoding="utf-8") if file else text)
         if file is None:
             return {"template": template_format.parse(text)}
-        files, content = template_utils.get_template_contents(str(file.resolve()))
+        parts, content = template_utils.get_template_contents(str(file.resolve()))
     except handwritten.Unreadable as error:
         raise InvalidInput(f"{file or 'The template'}{error}") from None
+    except OSError as error:  # its own file, or one that it names
+        raise InvalidInput(f"The template cannot be read: {error}.") from error
     except (ValueError, TypeError, SDKException) as error:
-        raise InvalidInput(f"This is no template: {error}") from error
-    return {"template": content, "files": files}
+        # Unchained: the parser shows the line that it stumbled over.
+        raise InvalidInput(f"This is no template: {error}") from None
+    return {"template": content, "files": parts}
 
 
 @contextmanager

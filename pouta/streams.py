@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pouta import progress
-from pouta.errors import Failed, InvalidInput, PoutaError, Refused, Unreachable
+from pouta import files, progress
+from pouta.errors import ConfigurationError, Failed, InvalidInput, Refused, Unreachable
 
 if TYPE_CHECKING:
     from requests import Response
@@ -74,7 +74,7 @@ class Part:
         self._algorithms = algorithms
         self._meter = meter
         self._sent = 0
-        self._hashes: Mapping[str, Any] = {}
+        self._hashes: Mapping[str, Any] = {}  # of the last time that all of it was sent
 
     def __len__(self) -> int:
         return self.length
@@ -82,7 +82,7 @@ class Part:
     def __iter__(self) -> Iterator[bytes]:
         self._meter.add(-self._sent)
         self._sent, left = 0, self.length
-        self._hashes = {name: new_hash(name) for name in self._algorithms}
+        hashes = {name: new_hash(name) for name in self._algorithms}
         with self.path.open("rb") as file:
             file.seek(self.start)
             while left:
@@ -90,11 +90,13 @@ class Part:
                 if not chunk:
                     raise Failed(f"{self.path} became shorter while it was read.")
                 left -= len(chunk)
-                for hashed in self._hashes.values():
+                for hashed in hashes.values():
                     hashed.update(chunk)
                 yield chunk
                 self._sent += len(chunk)
                 self._meter.add(len(chunk))
+                if not left:
+                    self._hashes = hashes
 
     def digest(self, algorithm: str) -> str:
         """The hash of what was sent."""
@@ -123,9 +125,11 @@ def save(
     """
     check_target(path, overwrite=overwrite)
     part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    have = part.stat().st_size if part.exists() else 0
-    if (room := shutil.disk_usage(path.parent).free) < size - have:
+    with files.written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        have = part.stat().st_size if part.exists() else 0
+        room = shutil.disk_usage(path.parent).free
+    if room < size - have:
         raise Refused(
             f"{path.parent} has {room / 1e9:.1f} GB free, and {(size - have) / 1e9:.1f} GB are "
             "to come."
@@ -134,7 +138,8 @@ def save(
         resumed = part.exists() and part.stat().st_size > 0
         trouble = _receive(ask, part, meter, size)
         if trouble is None and is_right(part):
-            part.replace(path)
+            with files.written(path):
+                part.replace(path)
             return path
         if trouble is None:
             part.unlink()  # a hash that is wrong is not mended by going on
@@ -156,16 +161,18 @@ def save(
 
 def check_target(path: Path, *, overwrite: bool) -> None:
     """Refuse to write over a file."""
-    if path.is_dir():
+    with files.written(path):
+        is_folder, is_there = path.is_dir(), path.exists()
+    if is_folder:
         raise InvalidInput(f"{path} is a folder; a file is to be written.")
-    if path.exists() and not overwrite:
+    if is_there and not overwrite:
         raise Refused(f"{path} is there already.", hint="overwrite=True replaces it.")
 
 
 def existing_file(path: str | os.PathLike[str]) -> Path:
     """A file that can be read, or InvalidInput."""
-    file = Path(path).expanduser()
-    if not file.is_file():
+    file = files.path_of(path)
+    if not files.is_there(file):
         raise InvalidInput(f"There is no file {file}.")
     if not os.access(file, os.R_OK):
         raise InvalidInput(f"The file {file} cannot be read.")
@@ -218,7 +225,7 @@ def _receive(
         meter.add(-shown)
         return error
     except OSError as error:
-        raise PoutaError(f"{part} cannot be written: {error.strerror}.") from error
+        raise ConfigurationError(f"{part} cannot be written: {error.strerror}.") from error
     if (came := part.stat().st_size) < size:
         meter.add(-shown)
         return EOFError(f"{came} of {size} bytes came")

@@ -19,6 +19,7 @@ from pouta.errors import (
     explain,
     listed,
     status_of,
+    without_values_along,
 )
 
 NO_CREDENTIAL = "Could not find Application Credential"
@@ -40,6 +41,7 @@ def log_in(conn: Connection) -> None:
                 hint=f'{_projects(conn)} Say which: pouta.connect(..., project_name="NAME").',
             )
     except keystone.ClientException as error:
+        without_values_along(error)
         # Keystone quotes the ID that it does not know, and that may be the secret in its place.
         cause = None if NO_CREDENTIAL in str(error) else error
         raise _why_not(error, conn, url) from cause

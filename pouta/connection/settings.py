@@ -16,15 +16,16 @@ from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from openstack.exceptions import ConfigException
 
-from pouta import __version__, _session, clouds, progress
+from pouta import __version__, _session, clouds, files, progress
 from pouta.errors import ConfigurationError, InvalidInput, listed
+from pouta.redaction import Lines
 
-WAYS_TO_LOG_IN = """\
+WAYS_TO_LOG_IN = Lines("""\
 Ways to log in:
   pouta.connect(openrc="project_2001234-openrc.sh")   the file from the dashboard: API Access
   pouta.connect("NAME")                               a cloud of your clouds.yaml
   pouta.connect("practice")                           a practice cloud on this machine; it costs
-                                                      nothing: python -m pouta.practice start"""
+                                                      nothing: python -m pouta.practice start""")
 
 # One of these replaces the others: Keystone, for one, takes the ID where it gets a name as well.
 SAME = (
@@ -157,7 +158,7 @@ def _check_address(url: str | None, place: str) -> None:
 
 
 def _check_certificate(file: str | None, place: str) -> None:
-    if file and not os.access(Path(file).expanduser(), os.R_OK):
+    if file and not os.access(files.path_of(file), os.R_OK):
         raise ConfigurationError(
             f"The certificate file {file} of {place} is not there or not readable.",
             hint="It is named by OS_CACERT, or as `cacert:` in clouds.yaml.",

@@ -13,7 +13,7 @@ from typing import Any
 from openstack.config import loader
 from openstack.config.cloud_region import CloudRegion
 
-from pouta import handwritten
+from pouta import files, handwritten
 from pouta import openrc as openrc_file
 from pouta.connection.settings import WAYS_TO_LOG_IN, Config
 from pouta.errors import ConfigurationError, InvalidInput, NoCredentials, listed
@@ -119,7 +119,8 @@ def _unknown_cloud(config: Config, name: str) -> ConfigurationError:
 
 def _search_path() -> list[Path]:
     # openstacksdk fixes the current directory when it is imported.
-    return [*dict.fromkeys([Path.cwd(), *map(Path, loader.CONFIG_SEARCH_PATH[1:])])]
+    folders = [files.here(), *map(Path, loader.CONFIG_SEARCH_PATH[1:])]
+    return [*dict.fromkeys(filter(None, folders))]
 
 
 def _folders() -> str:
@@ -138,8 +139,8 @@ def _file(stem: str) -> Path | None:
         found = [Path(named)]
     else:
         names = [f"{stem}.yaml", f"{stem}.yml", f"{stem}.json"]
-        files = [folder / name for folder in _search_path() for name in names]
-        found = [file for file in files if file.is_file() and os.access(file, os.R_OK)]
+        known = [folder / name for folder in _search_path() for name in names]
+        found = [file for file in known if files.is_there(file) and os.access(file, os.R_OK)]
     if found and (problem := _problem(found[0])):
         raise ConfigurationError(
             f"{found[0]}{problem}",
@@ -160,6 +161,8 @@ def _problem(file: Path) -> str:
         return f", line {error.lineno}: this cannot be read as JSON."
     except UnicodeDecodeError:
         return ": this is not text in UTF-8."
+    except OSError as error:
+        return f" cannot be read: {error.strerror}."
     except (RecursionError, ValueError):
         return ": this cannot be read as JSON."
     named = held.get("clouds") if isinstance(held, dict) else None

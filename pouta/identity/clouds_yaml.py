@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from pouta import handwritten, progress
+from pouta import files, handwritten, progress
 from pouta.errors import ConfigurationError, InvalidInput, Refused
 
 RESERVED = {"defaults", "envvars"}
@@ -21,16 +21,22 @@ def for_new(name: str, path: str | os.PathLike[str] | None) -> Path:
     """The file that may get a cloud of this name, or an error: nothing in it is replaced."""
     if not name.strip() or name in RESERVED:
         raise InvalidInput(f"'{name}' is no name for a cloud in clouds.yaml.")
-    file = Path(path).expanduser() if path is not None else _usual()
+    file = files.path_of(path) if path is not None else _usual()
     if file.suffix not in (".yaml", ".yml"):
         raise InvalidInput(f"{file} is not a .yaml file.")
-    if file.is_file() and name in _clouds(_text(file), file):
+    with files.written(file):
+        text = _text(file) if file.exists() else ""
+    if name in _clouds(text, file):
         raise Refused(
             f"There is a cloud '{name}' in {file} already.",
             hint="Save it by another name: save_as=…",
         )
-    here = Path.cwd() / "clouds.yaml"
-    if path is None and here.exists() and here.resolve() != file.resolve():
+    with files.written(file):  # as it will be, once there is something that must not be lost
+        _grown(text, name, {"region_name": "rehearsed"}, file)
+        _make_folder(file.resolve().parent)
+        tempfile.TemporaryFile(dir=file.resolve().parent).close()
+    here = (files.here() or file.parent) / "clouds.yaml"
+    if path is None and files.is_there(here) and here.resolve() != file.resolve():
         progress.say(f"In this folder {here} is read, and not {file}.")
     return file
 
@@ -38,24 +44,26 @@ def for_new(name: str, path: str | os.PathLike[str] | None) -> Path:
 def add(file: Path, name: str, cloud: Mapping[str, Any]) -> None:
     """The file has this cloud as well afterwards, and only its owner can read it."""
     file = file.resolve()
-    before = _text(file) if file.exists() else ""
-    after = _with(before, name, cloud, file)
-    expected = {**_clouds(before, file), name: cloud}
-    if _clouds(after, file) != expected:
-        raise ConfigurationError(f"{file} is written in a way that nothing can be added to.")
-    try:
+    with files.written(file):
+        after = _grown(_text(file) if file.exists() else "", name, cloud, file)
         _make_folder(file.parent)
         _write_private(file, after)
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+def _grown(text: str, name: str, cloud: Mapping[str, Any], file: Path) -> str:
+    """The text with one more cloud, or ConfigurationError."""
+    after = _with(text, name, cloud, file)
+    if _clouds(after, file) != {**_clouds(text, file), name: cloud}:
+        raise ConfigurationError(f"{file} is written in a way that nothing can be added to.")
+    return after
 
 
 def _usual() -> Path:
     if named := os.environ.get("OS_CLIENT_CONFIG_FILE"):
-        return Path(named).expanduser()
-    folder = Path.home() / ".config" / "openstack"
-    yml = folder / "clouds.yml"  # a new clouds.yaml would hide it
-    return yml if yml.exists() and not (folder / "clouds.yaml").exists() else folder / "clouds.yaml"
+        return files.path_of(named)
+    folder = files.home() / ".config" / "openstack"
+    yml, usual = folder / "clouds.yml", folder / "clouds.yaml"  # a new one would hide the other
+    return yml if files.is_there(yml) and not files.is_there(usual) else usual
 
 
 def _text(file: Path) -> str:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pouta import deletion, progress, streams, waiting
+from pouta import deletion, files, progress, streams, waiting
 from pouta import find as _find
 from pouta.display import Columns, Table
-from pouta.errors import Failed, InvalidInput, NotFound, Refused, chore, status_of
+from pouta.errors import Failed, InvalidInput, NotFound, Refused, chore, is_passing, status_of
 from pouta.kinds import IMAGE, Kind
 from pouta.made import Made, once
+from pouta.redaction import printable
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from openstack.image.v2.member import Member
     from requests import Response
 
-ACTIVE_TIMEOUT = 600.0  # seconds
+UPLOAD_TIMEOUT = 86400.0  # seconds; images are large, and lines may be slow
+ACTIVE_WITHIN = 600.0  # seconds that Glance may take for what it has got
+TRIES = 3
 DISK_FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vhd", "vhdx", "iso")
 SIGNATURES = {
     0: {
@@ -54,7 +57,7 @@ def upload(
     min_disk: int = 0,
     tags: Sequence[str] = (),
     visibility: str = "private",
-    timeout: float = ACTIVE_TIMEOUT,
+    timeout: float = UPLOAD_TIMEOUT,
 ) -> Image:
     """The file is a private image of this project afterwards, from which servers can boot.
 
@@ -87,10 +90,14 @@ def upload(
             min_disk=min_disk,
             **(properties or {}),
         )
-        with streams.Meter(f"image '{name}' uploaded", file.stat().st_size) as meter:
+        before = file.stat()
+        with streams.Meter(f"image '{name}' uploaded", before.st_size) as meter:
             data = streams.Part(file, meter, algorithms=("sha512", "md5"))
             _send(conn, image, data)
-        (image,) = waiting.for_all(conn, IMAGE, [image], IMAGE.is_settled)
+        now = file.stat()
+        if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise Failed(f"{file} changed while it was read.", hint="Try again once it is at rest.")
+        (image,) = waiting.for_all(conn, IMAGE, [image], IMAGE.is_settled, timeout=ACTIVE_WITHIN)
         algorithm, expected = _digest(image)
         if image.status != "active" or data.digest(algorithm) != expected:
             raise Failed(
@@ -127,9 +134,10 @@ def download(
             "volume.",
             hint="Its data are in volume snapshots: pouta.volumes.create(conn, name, snapshot=…).",
         )
-    file = Path(path).expanduser()
+    file = files.path_of(path)
     if file.is_dir():
-        file /= f"{found.name or found.id}.{found.disk_format}".replace("/", "_")
+        name = printable(f"{found.name or found.id}.{found.disk_format}".replace("/", "_"))
+        file = files.path_of(file / name)
 
     def ask(start: int) -> Response:
         from openstack.exceptions import raise_from_response
@@ -174,7 +182,7 @@ def share(conn: Connection, image: str | Image, project_id: str) -> Image:
     if found.visibility == "public":
         raise Refused(f"Image '{found.name}' is public: every project may use it already.")
     if found.visibility != "shared":
-        _glance(conn).update_image(found.id, visibility="shared")
+        _change(conn, found, visibility="shared")
 
     def there() -> Sequence[Any]:
         return [m for m in _glance(conn).members(found.id) if m.member_id == project_id]
@@ -227,7 +235,7 @@ def unshare(conn: Connection, image: str | Image, project_id: str) -> Image:
     found = _own(conn, image, "unshared")
     _glance(conn).remove_member(project_id, found.id, ignore_missing=True)
     if not [*_glance(conn).members(found.id)]:
-        _glance(conn).update_image(found.id, visibility="private")
+        _change(conn, found, visibility="private")
     return waiting.fetch(conn, IMAGE, found)
 
 
@@ -270,7 +278,7 @@ def delete(
             resource=found,
         )
     if found.is_protected:
-        _glance(conn).update_image(found.id, is_protected=False)
+        _change(conn, found, is_protected=False)
     deletion.delete(conn, IMAGE, [found])
 
 
@@ -304,6 +312,27 @@ def _id_for(mark: str) -> str:
 
 
 def _send(conn: Connection, image: Image, data: streams.Part) -> None:
+    """The cloud has all of the file afterwards.
+
+    When the answer is lost, or says that there is something already, the image is looked at: only
+    one that has got nothing is sent again.
+    """
+    for tries_left in reversed(range(TRIES)):
+        try:
+            return _put(conn, image, data)
+        except Exception as error:
+            if status_of(error) != 409 and not is_passing(error):
+                raise
+            (now,) = waiting.for_all(
+                conn, IMAGE, [image], _is_at_rest, timeout=ACTIVE_WITHIN, pace=waiting.BY_NOW
+            )
+            if now.status == "active":
+                return None
+            if now.status != "queued" or not tries_left:
+                raise
+
+
+def _put(conn: Connection, image: Image, data: streams.Part) -> None:
     from openstack.exceptions import raise_from_response
 
     answer = conn.image.put(
@@ -358,6 +387,24 @@ def _digest(image: Image) -> tuple[str, str]:
     if image.hash_algo and image.hash_value:
         return image.hash_algo, image.hash_value
     return "md5", image.checksum or ""
+
+
+def _is_at_rest(image: Image) -> bool:
+    return IMAGE.is_settled(image) or image.status == "queued"
+
+
+def _change(conn: Connection, image: Image, **wanted: Any) -> None:
+    """The image is so afterwards. A change of an image is not repeated by itself."""
+
+    def there() -> Sequence[Any]:
+        now = IMAGE.get(conn, image.id)
+        return [now] if all(getattr(now, name) == value for name, value in wanted.items()) else []
+
+    once(
+        f"change of image '{image.name}'",
+        lambda: _glance(conn).update_image(image.id, **wanted),
+        there,
+    )
 
 
 def _own(conn: Connection, image: str | Image, done: str) -> Image:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pouta import clouds, floating_ips, images, keypairs, known_hosts, networks
+from pouta import clouds, files, floating_ips, images, keypairs, known_hosts, networks
 from pouta import find as _find
 from pouta import security_groups as groups
 from pouta.concurrently import gather
@@ -101,8 +101,8 @@ def diagnose(
 
 
 def _look(conn: Connection, server: Server, private_key: str | Path | None, my_ip: str) -> _Facts:
-    private = Path(private_key).expanduser() if private_key is not None else None
-    if private and not private.is_file():
+    private = files.path_of(private_key) if private_key is not None else None
+    if private and not files.is_there(private):
         raise InvalidInput(f"There is no file {private}.")
     port, all_groups, pairs, user, log, external, here = gather(
         lambda: floating_ips.ports_of(conn, [server]).get(server.id),
@@ -239,7 +239,11 @@ def _private_key(facts: _Facts) -> Finding:
             return Finding(check, None, "give the file as private_key=")
         found = f"the private half of '{facts.pair.name}' is not in ~/.ssh"
         return Finding(check, False, found, f"Give its file: private_key=… {mend}")
-    if facts.private.stat().st_mode & 0o077:
+    try:
+        mode = facts.private.stat().st_mode
+    except OSError as error:
+        return Finding(check, False, f"{facts.private} cannot be looked at: {error.strerror}")
+    if mode & 0o077:
         remedy = f"chmod 600 {facts.private}"
         return Finding(check, False, f"others may read {facts.private}: ssh refuses it", remedy)
     public = _public_half(facts.private)
@@ -361,10 +365,13 @@ def _seconds_up(server: Server) -> float:
 def _public_half(private: Path) -> str | None:
     """The public half of a private key: the file beside it, else what ssh-keygen makes of it."""
     beside = private.with_name(f"{private.name}.pub")
-    if beside.is_file():
-        return beside.read_text(errors="replace")
+    if text := files.seen(beside):
+        return text
     if not (program := shutil.which("ssh-keygen")):
         return None
     line = [program, "-y", "-P", "", "-f", str(private)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=10, check=False)
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return done.stdout if done.returncode == 0 else None

@@ -140,7 +140,7 @@ def launch(
 
 
 @rehearsable
-@chore("launch {count} servers {name}")
+@chore("launch {count} servers {name}", same=Wish.__dataclass_fields__)
 def launch_many(
     conn: Connection,
     name: str,

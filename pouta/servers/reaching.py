@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 from pouta import clouds, deadline, floating_ips, images, keypairs, known_hosts, waiting
 from pouta import find as _find
 from pouta.concurrently import each, gather
-from pouta.errors import ConfigurationError, Failed, NotFound, Refused, TimedOut, chore
+from pouta.errors import (
+    ConfigurationError,
+    Failed,
+    InvalidInput,
+    NotFound,
+    Refused,
+    TimedOut,
+    chore,
+)
 from pouta.kinds import SERVER
 from pouta.security_groups import SSH_PORT
 from pouta.servers import boot_log
@@ -145,6 +153,10 @@ def run(
         raise ConfigurationError(
             "This machine has no program `ssh`.", hint="Install OpenSSH's client."
         ) from error
+    except OSError as error:
+        raise ConfigurationError(f"`ssh` could not be started: {error.strerror}.") from error
+    except ValueError:
+        raise InvalidInput("The command holds what no command line can.") from None
     except subprocess.TimeoutExpired as error:
         raise TimedOut(
             f"The command on '{name}' was not done after {timeout:g} s.",

@@ -94,8 +94,13 @@ def accept(
     def ask() -> str:
         return str(conn.block_storage.accept_transfer(id, key).volume_id)
 
+    # Who has only its ID cannot ask which volume it is: then it is the one that is new here.
+    before = set() if given else {disk.id for disk in VOLUME.list(conn)}
+
     def there() -> Sequence[str]:
-        return [given.volume_id] if given and VOLUME.present(conn, [given.volume_id]) else []
+        now = {disk.id for disk in VOLUME.list(conn)}
+        new = [*(now & {given.volume_id} if given else now - before)]
+        return new if len(new) == 1 else []
 
     try:
         (volume_id,) = once("transfer accepted", ask, there)

@@ -160,6 +160,12 @@ def test_another_file_or_another_folder(practice_conn, here, tmp_path, monkeypat
         identity.create_application_credential(practice_conn, "c", save_as="z", path="~/.ssh/id")
 
 
+@pytest.mark.parametrize("place", ["/proc/clouds.yaml", "/dev/null/x/clouds.yaml", "a\0.yaml"])
+def test_a_file_that_cannot_be_written_costs_nothing(member, no_requests, place):
+    with pytest.raises((pouta.ConfigurationError, pouta.InvalidInput)):
+        identity.create_application_credential(member, "a", save_as="mine", path=place)
+
+
 @pytest.mark.parametrize(
     ("given", "seen"),
     [

@@ -11,6 +11,7 @@ import requests
 import pouta
 from pouta import identity, images, progress, servers
 from pouta.images import files as image_files
+from tests.proxy import CUT, GATEWAY, LOSE, RESET, once, refuse
 from tests.wire import answer_lost, recorded
 
 MIB = 1024 * 1024
@@ -114,9 +115,7 @@ def test_nobody_publishes_an_image(member, no_requests, disk):
 
 def test_an_upload_that_fails_leaves_nothing(practice_conn, disk):
     with (
-        answer_lost("PUT", "/file", before=True),
-        mock.patch.object(practice_conn.image, "status_code_retries", 0, create=True),
-        mock.patch.object(practice_conn.image, "retriable_status_codes", None, create=True),
+        answer_lost("PUT", "/file", before=True, times=image_files.TRIES),
         pytest.raises(pouta.Unreachable),
     ):
         images.upload(practice_conn, disk, "mine")
@@ -125,6 +124,55 @@ def test_an_upload_that_fails_leaves_nothing(practice_conn, disk):
     with (
         mock.patch("pouta.streams.Part.digest", return_value="another"),
         pytest.raises(pouta.Failed, match="checksum is another"),
+    ):
+        images.upload(practice_conn, disk, "mine")
+    assert own(practice_conn) == {}
+
+
+def puts_file(request):
+    return request.method == "PUT" and request.path.endswith("/file")
+
+
+@pytest.mark.parametrize("fault", [RESET, LOSE, CUT, GATEWAY, refuse(409), refuse(503)])
+@pytest.mark.parametrize("always", [False, True])
+def test_an_image_that_arrived_stays_although_nobody_was_told(
+    conn, proxy, practice_conn, disk, fault, always
+):
+    if always and not fault.forwarded:
+        pytest.skip("then nothing arrives, and that is told")
+    if always:
+        proxy.fault = lambda request: fault if puts_file(request) else None
+    else:
+        once(proxy, puts_file, fault)
+    image = images.upload(conn, disk, "mine")
+    assert image.status == "active"
+    assert image.hash_value == hashlib.new(image.hash_algo, disk.read_bytes()).hexdigest()
+    assert [*own(practice_conn)] == ["mine"]
+    assert any(request.fault is fault for request in proxy.seen)
+
+
+def test_what_never_arrives_is_told_and_leaves_nothing(conn, proxy, practice_conn, disk):
+    for fault, kind in {RESET: pouta.Unreachable, refuse(503): pouta.Failed}.items():
+        proxy.fault = lambda request, fault=fault: fault if puts_file(request) else None
+        with pytest.raises(kind):
+            images.upload(conn, disk, "mine")
+        assert own(practice_conn) == {}
+
+
+@pytest.mark.parametrize("how", ["grows", "shrinks", "another"])
+def test_a_file_that_changes_while_it_is_read_makes_no_image(practice_conn, disk, how):
+    def change(step):
+        if step.what.endswith("uploaded") and step.done and not step.ended:
+            with disk.open("r+b") as file:
+                if how == "shrinks":
+                    file.truncate(2 * MIB)
+                file.seek(0, 2 if how == "grows" else 0)
+                file.write(b"changed")
+
+    with (
+        progress.shown_by(change),
+        mock.patch("pouta.streams.SHOWN_EVERY", 0),
+        pytest.raises(pouta.Failed, match="while it was read"),
     ):
         images.upload(practice_conn, disk, "mine")
     assert own(practice_conn) == {}
@@ -227,7 +275,7 @@ def test_an_image_is_shared_with_another_project(practice_conn, other_project, d
         images.accept(other_project, image.id)
     assert there in caught.value.hint
 
-    with answer_lost("POST", "/members"):
+    with answer_lost("PATCH", "/images"), answer_lost("POST", "/members"):
         images.share(practice_conn, "mine", there)
     images.share(practice_conn, "mine", there)
     assert [member.status for member in images.members(practice_conn, "mine")] == ["pending"]

@@ -490,6 +490,19 @@ def test_an_address_that_this_machine_has_met_before_is_told(practice_conn, home
     assert f"ssh-keygen -R {ip}" in said[-1]
 
 
+@pytest.mark.parametrize("target", ["/proc/self/mem", "/"])
+def test_nothing_is_undone_for_a_file_that_is_only_looked_at(practice_conn, home, target):
+    (home / ".ssh").mkdir()
+    for name in ("known_hosts", "id_rsa.pub", "old.pub"):
+        (home / ".ssh" / name).symlink_to(target)
+    web = pouta.servers.launch(
+        practice_conn, "web", **SMALL, floating_ip=True, ssh_from="192.0.2.7"
+    )
+    assert web.status == "ACTIVE"
+    assert str(home / ".ssh" / "pouta_key") in pouta.servers.ssh_command(practice_conn, web)
+    assert pouta.servers.diagnose(practice_conn, web)
+
+
 def test_a_network_without_a_router_is_told_how_to_get_one(practice_conn):
     """Failure 31."""
     network = practice_conn.network.create_network(name="lonely")

@@ -49,6 +49,8 @@ def test_a_name_cannot_break_out_of_its_row_or_of_html():
     rows = table(volume("<script>alert(1)</script>", 1), volume("two\nlines\x1b[31m", 2))
     assert len(str(rows).splitlines()) == 3
     assert "\x1b" not in str(rows)
+    assert str(table(volume({"a": "\u202e\x1b"}, 1))).count("\n") == 1
+    assert "\u202e" not in str(table(volume(SimpleNamespace(a="\u202e"), 1, "x\x1b")))
     assert "<script>" not in rows._repr_html_()
     assert "&lt;script&gt;" in rows._repr_html_()
 
@@ -63,6 +65,17 @@ def test_what_is_not_known_is_a_dash():
 
 
 def test_it_can_be_copied_and_pickled():
+    rows = table(volume("a", 5, "web"), volume("b", 2))
+    for there in (pickle.loads(pickle.dumps(rows)), copy.copy(rows), copy.deepcopy(rows)):
+        assert isinstance(there, Table)
+        assert str(there) == str(rows)
+        assert str(there[1:]) == str(rows[1:])
+        assert pickle.loads(pickle.dumps(there))._repr_html_() == rows._repr_html_()
+    linked = Table.of(at(CPOUTA), kinds.SERVER, [server("web", "4f")], COLUMNS)
+    assert pickle.loads(pickle.dumps(linked))._repr_html_() == linked._repr_html_()
+
+
+def test_what_is_no_row_of_its_columns_is_pickled_as_a_list():
     rows = table({"a": 1})
     assert copy.copy(rows) == [{"a": 1}]
     assert pickle.loads(pickle.dumps(rows)) == [{"a": 1}]
