@@ -82,14 +82,5 @@ def written(file: Path) -> Iterator[None]:
         raise ConfigurationError(f"{file} cannot be written: {_why(error)}.") from error
 
 
-@contextmanager
-def read(file: Path) -> Iterator[None]:
-    """Say in words that a file cannot be read."""
-    try:
-        yield
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be read: {_why(error)}.") from error
-
-
 def _why(error: OSError) -> str:
     return str(error.strerror or error)
