@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pouta import clouds, floating_ips, images, keypairs, known_hosts, networks
+from pouta import clouds, floating_ips, images, keypairs, known_hosts, networks, rules
 from pouta import find as _find
 from pouta import security_groups as groups
 from pouta.concurrently import gather
@@ -207,19 +207,8 @@ def _way_out(facts: _Facts) -> Finding:
 def _lets(group: SecurityGroup, direction: str, network: Any, port: int) -> bool:
     """Whether a group lets TCP to this port pass, from or to this whole network."""
 
-    def covers(rule: dict[str, Any]) -> bool:
-        first, last = rule["port_range_min"], rule["port_range_max"]
-        prefix = rule["remote_ip_prefix"]
-        return (
-            rule["direction"] == direction
-            and rule["ethertype"] == f"IPv{network.version}"
-            and rule["protocol"] in (None, "any", "tcp", "6")
-            and (first is None or first <= port <= last)
-            and rule["remote_group_id"] is None
-            and (prefix is None or network.subnet_of(ipaddress.ip_network(prefix)))
-        )
-
-    return any(covers(rule) for rule in group.security_group_rules)
+    told = map(rules.of, group.security_group_rules)
+    return any(rule.direction == direction and rule.lets(network, rules.TCP, port) for rule in told)
 
 
 def _key_pair(facts: _Facts) -> Finding:
