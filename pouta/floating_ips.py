@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from pouta import find as _find
 from pouta import known_hosts, networks, prices, quotas, waiting
+from pouta.concurrently import each, gather
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, Refused, chore
-from pouta.kinds import FLOATING_IP, SERVER
+from pouta.kinds import FLOATING_IP, PORT, SERVER
 from pouta.made import Made, remove
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from openstack.network.v2.network import Network
     from openstack.network.v2.port import Port
 
+OF_SERVERS = ("compute:", "baremetal:")  # what a port's device_owner begins with
 IDS_IN_A_URL = 100  # with more, a URL gets longer than servers and proxies take
 
 
@@ -35,7 +37,7 @@ def list(conn: Connection) -> Table[FloatingIP]:
         "address": "floating_ip_address",
         "status": "status",
         "private address": "fixed_ip_address",
-        "server": lambda ip: names.get(leads_to(ip), leads_to(ip)) or None,
+        "leads to": lambda ip: names.get(leads_to(ip), leads_to(ip)) or port_name(ip),
         "BU/h": lambda ip: price,
     }
     return Table.of(conn, FLOATING_IP, ips, columns)
@@ -82,7 +84,7 @@ def attach(
 def release(conn: Connection, address: str | FloatingIP, *, in_use: bool = False) -> None:
     """The project has this address no more, and its billing ends. It may not be had again.
 
-    in_use: release it even though it leads to a server. `DELETE /v2.0/floatingips/{id}`.
+    in_use: release it even though it leads to a server, or to another port. `DELETE /v2.0/floatingips/{id}`.
     """
     ip = _find.now(conn, FLOATING_IP, address)
     if ip.port_id and not in_use:
@@ -143,16 +145,34 @@ def allocate(made: Made, port: Port, external: Network | None = None) -> Floatin
         raise
 
 
+def of_servers(conn: Connection, servers: Sequence[Server]) -> Sequence[FloatingIP]:
+    """The floating IPs that lead to these servers, by any of their ports, as Neutron has it.
+
+    What Nova tells of a server's addresses is some seconds old, and may be another server's by now.
+    """
+    if not servers:
+        return []
+    ports, ips = gather(lambda: all_ports_of(conn, servers), lambda: [*FLOATING_IP.list(conn)])
+    theirs = {port.id for port in ports}
+    return [ip for ip in ips if ip.port_id in theirs]
+
+
 def ports_of(conn: Connection, servers: Sequence[Server]) -> dict[str, Port]:
-    """The first port with an IPv4 address of each server, by server ID; one request."""
-    ids = [server.id for server in servers]
-    query = {"device_id": ids} if len(ids) <= IDS_IN_A_URL else {}
+    """The first port with an IPv4 address of each server, by server ID; see `all_ports_of`."""
     ports = [
         port
-        for port in conn.network.ports(**query)
+        for port in all_ports_of(conn, servers)
         if any("." in ip["ip_address"] for ip in port.fixed_ips)
     ]
-    return {port.device_id: port for port in reversed(ports) if port.device_id in {*ids}}
+    return {port.device_id: port for port in reversed(ports)}
+
+
+def all_ports_of(conn: Connection, servers: Sequence[Server]) -> Sequence[Port]:
+    """The ports of the servers; one request for each `IDS_IN_A_URL` of them."""
+    ids = [server.id for server in servers]
+    pages = [ids[i : i + IDS_IN_A_URL] for i in range(0, len(ids), IDS_IN_A_URL)]
+    found = each(lambda page: [*PORT.list(conn, device_id=page)], pages)
+    return [port for page in found for port in page]
 
 
 def wait_until_shown(conn: Connection, server: Server, ip: FloatingIP, *, timeout: float) -> Server:
@@ -178,10 +198,24 @@ def addresses(server: Server, kind: str | None = None) -> Sequence[str]:
 
 
 def leads_to(ip: FloatingIP) -> str:
-    """The ID of the server that answers at this address, "" for none."""
-    return (ip.port_details or {}).get("device_id") or ""
+    """The ID of the server that answers at this address, "" for none.
+
+    A port without a server, of a virtual IP or a load balancer, may answer: see `port_name`.
+    """
+    details = ip.port_details or {}
+    is_server = (details.get("device_owner") or "").startswith(OF_SERVERS)
+    return (details.get("device_id") or "") if is_server else ""
+
+
+def port_name(ip: FloatingIP) -> str | None:
+    """How the port that the address leads to is called; None where it leads nowhere."""
+    name = (ip.port_details or {}).get("name") or ip.port_id
+    return f"port {name}" if ip.port_id else None
 
 
 def _leads_to(conn: Connection, ip: FloatingIP) -> str:
-    name = _find.known_as(conn, SERVER, leads_to(ip))
-    return f"{ip.floating_ip_address} leads to server '{name}'."
+    if server := leads_to(ip):
+        name = _find.known_as(conn, SERVER, server)
+        return f"{ip.floating_ip_address} leads to server '{name}'."
+    name = (ip.port_details or {}).get("name") or ip.port_id
+    return f"{ip.floating_ip_address} leads to port '{name}', which no server has."

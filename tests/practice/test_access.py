@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import pouta
-from pouta import floating_ips, keypairs, networks, security_groups, servers
+from pouta import billing, floating_ips, keypairs, networks, security_groups, servers
 from pouta.security_groups import Rule
 from tests.proxy import once, posts
 from tests.wire import answer_lost, recorded
@@ -298,6 +298,59 @@ class TestFloatingIps:
         with answer_lost("POST", "/floatingips"):
             floating_ips.attach(practice_conn, "web")
         assert len([*practice_conn.network.ips()]) == 1
+
+    def test_an_address_of_a_port_without_a_server_is_in_use(self, practice_conn):
+        """A virtual IP, or a load balancer: it is no waste, and nobody takes it unasked."""
+        vip = port_with_address(practice_conn, "vip")
+        address = vip.floating_ip_address
+        servers.launch(practice_conn, "web", **SMALL)
+        assert floating_ips.list(practice_conn).cells()[0][3] == "port vip"
+        assert billing.waste(practice_conn) == []
+        assert [row.wasted for row in billing.estimate(practice_conn) if row.name == address] == [
+            False
+        ]
+        with pytest.raises(pouta.Refused, match="leads to port 'vip', which no server has"):
+            floating_ips.release(practice_conn, address)
+        with pytest.raises(pouta.Refused, match="leads to port 'vip'"):
+            floating_ips.attach(practice_conn, "web", address)
+        with pytest.raises(pouta.Refused, match="leads to port 'vip'"):
+            servers.launch(practice_conn, "db", **SMALL, floating_ip=address)
+        assert floating_ips.find(practice_conn, address).port_id == vip.port_id
+        floating_ips.release(practice_conn, address, in_use=True)
+        assert [*practice_conn.network.ips()] == []
+
+    def test_the_addresses_of_servers_are_those_of_all_their_ports(
+        self, practice_conn, monkeypatch
+    ):
+        """Neutron's word, not Nova's; and in pages, as a URL holds only so many IDs."""
+        fleet = servers.launch_many(practice_conn, "node", 3, **SMALL)
+        one = floating_ips.attach(practice_conn, "node-1")
+        second = practice_conn.network.create_port(
+            network_id=networks.default(practice_conn).id, name="second"
+        )
+        practice_conn.compute.create_server_interface(fleet[0], port_id=second.id)
+        two = practice_conn.network.create_ip(
+            floating_network_id=networks.external(practice_conn).id, port_id=second.id
+        )
+
+        def of(*which):
+            return {ip.id for ip in floating_ips.of_servers(practice_conn, which)}
+
+        assert of(fleet[0]) == {one.id, two.id}
+        assert of(fleet[2]) == of() == set()
+        monkeypatch.setattr(floating_ips, "IDS_IN_A_URL", 2)
+        # Nova has not heard of it yet.
+        last = next(practice_conn.network.ports(device_id=fleet[2].id))
+        practice_conn.network.update_ip(one, port_id=last.id)
+        assert of(*fleet) == {one.id, two.id}
+        assert of(fleet[0]) == {two.id}
+
+
+def port_with_address(conn, name):
+    """An address that leads to a port that no server has."""
+    port = conn.network.create_port(network_id=networks.default(conn).id, name=name)
+    outside = networks.external(conn).id
+    return conn.network.create_ip(floating_network_id=outside, port_id=port.id)
 
 
 class TestNetworks:
