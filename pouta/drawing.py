@@ -45,7 +45,8 @@ def diagram(conn: Connection) -> Picture:
 
     External networks are at the top, then routers, the project's networks, the servers in them with
     their floating IPs, and the volumes of each server. What no server has stands on the right, an
-    address with the port that it leads to, if any; it is billed all the same. Six listings, made at once.
+    address with the port that it leads to, if any; it is billed all the same. Six listings, made
+    at once.
     """
     kinds: tuple[Kind[Any], ...] = (NETWORK, ROUTER, PORT, SERVER, FLOATING_IP, VOLUME)
     networks, routers, ports, servers, ips, disks = each(lambda kind: [*kind.list(conn)], kinds)

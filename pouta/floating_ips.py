@@ -84,7 +84,8 @@ def attach(
 def release(conn: Connection, address: str | FloatingIP, *, in_use: bool = False) -> None:
     """The project has this address no more, and its billing ends. It may not be had again.
 
-    in_use: release it even though it leads to a server, or to another port. `DELETE /v2.0/floatingips/{id}`.
+    in_use: release it even though it leads to a server, or to another port.
+    `DELETE /v2.0/floatingips/{id}`.
     """
     ip = _find.now(conn, FLOATING_IP, address)
     if ip.port_id and not in_use:
@@ -150,11 +151,17 @@ def of_servers(conn: Connection, servers: Sequence[Server]) -> Sequence[Floating
 
     What Nova tells of a server's addresses is some seconds old, and may be another server's by now.
     """
+    return [ip for ips in by_server(conn, servers).values() for ip in ips]
+
+
+def by_server(conn: Connection, servers: Sequence[Server]) -> dict[str, Sequence[FloatingIP]]:
+    """`of_servers`, by server ID."""
     if not servers:
-        return []
+        return {}
     ports, ips = gather(lambda: all_ports_of(conn, servers), lambda: [*FLOATING_IP.list(conn)])
-    theirs = {port.id for port in ports}
-    return [ip for ip in ips if ip.port_id in theirs]
+    theirs = {port.id: port.device_id for port in ports}
+    led = [ip for ip in ips if ip.port_id in theirs]
+    return {server.id: [ip for ip in led if theirs[ip.port_id] == server.id] for server in servers}
 
 
 def ports_of(conn: Connection, servers: Sequence[Server]) -> dict[str, Port]:

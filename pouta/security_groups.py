@@ -139,6 +139,11 @@ def allow(
     )
 
 
+def is_default(conn: Connection, group: SecurityGroup) -> bool:
+    """Whether it is the project's own `default`; another project may share its own with this."""
+    return group.name == "default" and group.project_id in (None, conn.current_project_id)
+
+
 def cidr_of(conn: Connection, remote_ip: str) -> str:
     """A CIDR from a CIDR, an address or "my-ip".
 

@@ -62,6 +62,7 @@ class _Facts:
     private: Path | None
     user: str | None
     log: str
+    floating_ip: str | None
     has_floating_ips: bool
     here: str | None
 
@@ -71,8 +72,9 @@ class _Facts:
 
     @property
     def address(self) -> str | None:
-        kind = "floating" if self.has_floating_ips else None
-        return next(iter(floating_ips.addresses(self.server, kind)), None)
+        if self.floating_ip or self.has_floating_ips:
+            return self.floating_ip
+        return next(iter(floating_ips.addresses(self.server)), None)
 
 
 @chore("diagnose why server {server} cannot be reached")
@@ -104,16 +106,17 @@ def _look(conn: Connection, server: Server, private_key: str | Path | None, my_i
     private = Path(private_key).expanduser() if private_key is not None else None
     if private and not private.is_file():
         raise InvalidInput(f"There is no file {private}.")
-    port, all_groups, pairs, user, log, external, here = gather(
+    port, ips, all_groups, pairs, user, log, external, here = gather(
         lambda: floating_ips.ports_of(conn, [server]).get(server.id),
+        lambda: floating_ips.of_servers(conn, [server]),
         lambda: [*SECURITY_GROUP.list(conn)],
-        lambda: {pair.name: pair for pair in KEYPAIR.list(conn)},
+        lambda: [*KEYPAIR.list(conn)],
         lambda: _user(conn, server),
         lambda: _log(conn, server),
         lambda: networks.external(conn),
         lambda: _here(conn, my_ip),
     )
-    pair = pairs.get(server.key_name)
+    pair = keypairs.of_server(conn, server, pairs)
     if private is None and pair and pair.public_key:
         private = keypairs.private_key_of(pair.public_key)
     ids = {*port.security_group_ids} if port else set()
@@ -122,11 +125,12 @@ def _look(conn: Connection, server: Server, private_key: str | Path | None, my_i
         server=server,
         port=port,
         groups=[group for group in all_groups if group.id in ids],
-        default=next((group for group in all_groups if group.name == "default"), None),
+        default=next((group for group in all_groups if groups.is_default(conn, group)), None),
         pair=pair,
         private=private,
         user=user,
         log=log,
+        floating_ip=next((ip.floating_ip_address for ip in ips), None),
         has_floating_ips=external is not None,
         here=here,
     )

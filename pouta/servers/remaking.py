@@ -17,6 +17,7 @@ from pouta.servers.changing import (
     change,
     check_ephemeral,
     flavor_name,
+    has_flavor,
     switch_off,
 )
 
@@ -58,7 +59,7 @@ def resize(
     """
     wanted = flavors.find(conn, flavor)
     found = at_rest(conn, server, timeout)
-    if flavor_name(found) == wanted.name:
+    if has_flavor(found, wanted):
         return confirm_resize(conn, found, timeout=timeout) if confirm else found
     check_flavor(found, wanted, other_family, allow_unbootable)
     check_ephemeral(found, "Resizing", allow_ephemeral_loss)
