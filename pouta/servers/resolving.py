@@ -153,14 +153,19 @@ def _completed(conn: Connection, wish: Wish) -> Wish:
     if wish.like is None:
         return wish
     old = _find.one(conn, SERVER, wish.like)
-    # By their IDs, for groups and networks may share their names.
-    port = floating_ips.ports_of(conn, [old]).get(old.id)
+    # By their IDs, for groups and networks may share their names; of a server that is gone, only
+    # the names are known.
+    if port := floating_ips.ports_of(conn, [old]).get(old.id):
+        network, its_groups = str(port.network_id), [*port.security_group_ids]
+    else:
+        network = next(iter(old.addresses or {}), "")
+        its_groups = [*dict.fromkeys(group["name"] for group in old.security_groups or [])]
     return replace(
         wish,
         flavor=wish.flavor or old.flavor["original_name"],
         key_name=_key_like(conn, old) if wish.key_name is None else wish.key_name,
-        network=wish.network or (str(port.network_id) if port else None),
-        security_groups=wish.security_groups or (port.security_group_ids if port else []),
+        network=wish.network or network or None,
+        security_groups=wish.security_groups or its_groups,
     )
 
 
