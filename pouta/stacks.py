@@ -243,8 +243,8 @@ class _Part:
 
 def _tree(conn: Connection, stack: Stack) -> Sequence[_Part]:
     """All parts of a stack, with those of the stacks nested in it."""
-    here = f"/stacks/{stack.name}/{stack.id}"
-    asked = _read_json(conn.orchestration, f"{here}/resources", nested_depth=EVERY_DEPTH)
+    path = f"/stacks/{stack.name}/{stack.id}/resources"
+    asked = _read_json(conn.orchestration, path, nested_depth=EVERY_DEPTH)
     of_stack: dict[str, builtins.list[dict[str, Any]]] = {}
     for row in asked["resources"]:
         of_stack.setdefault(_link(row, "stack"), []).append(row)
@@ -259,7 +259,8 @@ def _tree(conn: Connection, stack: Stack) -> Sequence[_Part]:
             if (inner := _link(row, "nested")) in of_stack:
                 yield from parts(inner, f"{path}{name}/", own)
 
-    return [*parts(here, "", "delete")]
+    here = (one for one in of_stack if one.endswith(f"/{stack.id}"))
+    return [part for one in here for part in parts(one, "", "delete")]
 
 
 def _link(row: Mapping[str, Any], rel: str) -> str:

@@ -228,6 +228,19 @@ def test_what_goes_with_a_server_and_what_is_only_attached(practice_conn, templa
     assert [volume.id for volume in practice_conn.block_storage.volumes()] == [data.id]
 
 
+def test_what_is_kept_as_a_backup_is_no_loss(practice_conn):
+    disk = {"type": "OS::Cinder::Volume", "properties": {"size": 1}, "deletion_policy": "Snapshot"}
+    described = {"heat_template_version": "2018-08-31", "resources": {"disk": disk}}
+    lab = stacks.create(practice_conn, "lab", described)
+    assert stacks.data_in(practice_conn, lab) == []
+    del disk["deletion_policy"]
+    practice_conn.orchestration.put(f"/stacks/lab/{lab.id}", json={"template": described})
+    until(lambda: stacks.find(practice_conn, "lab").status == "UPDATE_COMPLETE")
+    assert [held.path for held in stacks.data_in(practice_conn, lab)] == ["disk"]
+    stacks.delete(practice_conn, lab, delete_volumes=True)
+    assert left(practice_conn) == []
+
+
 def test_a_container_with_objects_and_a_stack_of_the_stack(practice_conn, tmp_path):
     inner = """\
 heat_template_version: 2018-08-31

@@ -88,6 +88,8 @@ class TestOneName:
     ):
         compute, name = practice_cloud.admin.compute, f"lab.{secrets.token_hex(3)}"
         flavor = compute.create_flavor(name=name, ram=256, vcpus=1, disk=1)
+        # SQLite would give the new one the number of the old one, and Nova call it the same.
+        between = compute.create_flavor(name=f"{name}.x", ram=256, vcpus=1, disk=1)
         try:
             servers.launch(practice_conn, "web", **SMALL | {"flavor": name})
             compute.delete_flavor(flavor)
@@ -96,6 +98,7 @@ class TestOneName:
             assert (bigger.flavor["ram"], bigger.status) == (512, "ACTIVE")
         finally:
             compute.delete_flavor(flavor)
+            compute.delete_flavor(between)
 
 
 class TestColleagues:
