@@ -9,6 +9,7 @@ from pouta import floating_ips, keypairs, volumes
 from pouta.concurrently import each
 from pouta.errors import Refused, listed
 from pouta.kinds import IMAGE, VOLUME
+from pouta.servers import states
 from pouta.servers.changing import boots_from_volume, flavor_name, has_flavor
 from pouta.servers.disks import image_of
 
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 
 
 def check(conn: Connection, plan: Resolved) -> None:
-    """Refuse to take a server that is not what was asked for, and tell all that differs."""
+    """Refuse to take a server that is not what was asked for, and tell all that differs.
+
+    One that is being built is waited for: only then it tells its disks and ports.
+    """
+    if building := [server for server in plan.existing.values() if server.status == "BUILD"]:
+        built = states.wait(conn, building, states.is_idle, plan.wish.timeout)
+        plan.existing |= {server.name: server for server in built}
     there = [*plan.existing.values()]
     ports = floating_ips.all_ports_of(conn, there)
     for server in there:
@@ -30,7 +37,7 @@ def check(conn: Connection, plan: Resolved) -> None:
         if differences := [
             *_of_itself(conn, plan, server),
             *_of_disk(conn, plan, server),
-            *_of_network(plan, theirs),
+            *(_of_network(plan, theirs) if theirs else ()),
         ]:
             raise Refused(
                 f"There is a server '{server.name}' already (ID {server.id}), and it is not what "

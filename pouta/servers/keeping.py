@@ -260,7 +260,7 @@ def _what_makes_it_again(
     held = {*port.security_group_ids} if port else set()
     held -= {group.id for group in groups if is_default(conn, group)}
     wish = {
-        "flavor": flavor.id,
+        "flavor": flavor.name,
         "boot_volume": disks[0].id,
         "volumes": [disk.id for disk in disks[1:]],
         "network": NETWORK.get(conn, port.network_id).id if port else None,

@@ -266,7 +266,8 @@ def _create(
         )
         return sorted(fleet, key=lambda server: names.index(server.name))
     new = each(lambda name: made.create(SERVER, name=name, **_request(plan, roots[name])), roots)
-    each(lambda pair: security.put(made.conn, *pair), product(plan.existing.values(), plan.groups))
+    sound = [server for server in plan.existing.values() if server.status != "ERROR"]
+    each(lambda pair: security.put(made.conn, *pair), product(sound, plan.groups))
     by_name = plan.existing | dict(zip(roots, new, strict=True))
     return [by_name[name] for name in names]
 

@@ -159,7 +159,8 @@ def _completed(conn: Connection, wish: Wish) -> Wish:
         network, its_groups = str(port.network_id), [*port.security_group_ids]
     else:
         network = next(iter(old.addresses or {}), "")
-        its_groups = [*dict.fromkeys(group["name"] for group in old.security_groups or [])]
+        names = dict.fromkeys(group["name"] for group in old.security_groups or [])
+        its_groups = [name for name in names if name != "default"]
     return replace(
         wish,
         flavor=wish.flavor or old.flavor["original_name"],
@@ -235,7 +236,7 @@ def _look_up(conn: Connection, names: Sequence[str], wish: Wish) -> dict[str, An
         "flavor": lambda: flavors.find(conn, wish.flavor or ""),
         "networks": lambda: networks.list(conn),
         "subnets": lambda: [*SUBNET.list(conn)] if wish.fixed_ip else [],
-        "existing": lambda: _existing(conn, names),
+        "existing": lambda: _existing(conn, names, taken=wish.exist_ok),
         "known_groups": lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
         "keypairs": lambda: keypairs.list(conn) if wish.key_name is not False else [],
         "server_group": lambda: _server_group(conn, wish.server_group),
@@ -360,8 +361,8 @@ def ssh_group(rule: groups.Rule) -> str:
     return f"ssh-from-{rule.remote_ip.replace('/', '-')}"
 
 
-def _existing(conn: Connection, names: Sequence[str]) -> dict[str, Server]:
-    """Servers that have these names already; one listing."""
+def _existing(conn: Connection, names: Sequence[str], *, taken: bool) -> dict[str, Server]:
+    """Servers that have these names already; one listing. `taken`: as they are, so none twice."""
     if len(names) == 1:
         found: Iterable[Server] = SERVER.named(conn, names[0])
     else:
@@ -369,7 +370,7 @@ def _existing(conn: Connection, names: Sequence[str]) -> dict[str, Server]:
         found = (s for s in SERVER.list(conn, name=f"^{base}-[0-9]+$") if s.name in {*names})
     by_name: dict[str, Server] = {}
     for server in found:
-        if twin := by_name.get(server.name):
+        if (twin := by_name.get(server.name)) and taken:
             raise Ambiguous(
                 f"Several servers are called '{server.name}': {listed([twin.id, server.id])}.",
                 hint="Choose another name, or rename or delete those that are not meant.",
