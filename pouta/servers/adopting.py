@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pouta import floating_ips, keypairs, volumes
 from pouta.concurrently import each
 from pouta.errors import Refused, listed
-from pouta.kinds import IMAGE, VOLUME
+from pouta.kinds import IMAGE, SERVER, VOLUME
 from pouta.servers import states
 from pouta.servers.changing import boots_from_volume, flavor_name, has_flavor
 from pouta.servers.disks import image_of
@@ -56,8 +56,9 @@ def _of_itself(conn: Connection, plan: Resolved, server: Server) -> Iterator[str
     # A key pair that is not named may be any that the user has.
     if plan.keypair and keypairs.of_server(conn, server, [plan.keypair]) is None:
         yield f"its key pair is '{server.key_name}', not your '{plan.keypair.name}'"
-    groups = server.server_groups  # told since Nova 2.71
-    if plan.server_group and groups is not None and plan.server_group not in groups:
+    # Told since Nova 2.71, and in no listing.
+    groups = SERVER.get(conn, server.id).server_groups if plan.server_group else None
+    if groups is not None and plan.server_group not in groups:
         yield f"it is not in server group {plan.server_group}"
     if wish.availability_zone not in (None, server.availability_zone):
         yield f"it is in zone {server.availability_zone}, not {wish.availability_zone}"
