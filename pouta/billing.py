@@ -51,7 +51,7 @@ def waste(conn: Connection) -> Costs:
     """What is billed and does nothing, and for each the call that ends it.
 
     Stopped, paused, suspended and failed servers, volumes that no server has, floating IPs that
-    lead to no server, and routers with an external gateway beyond the first.
+    lead to no port, and routers with an external gateway beyond the first.
 
     Nothing is changed. Read a call before you run it: where it deletes data it says so.
     The same four requests as `estimate`.
@@ -144,7 +144,7 @@ def _count(held: _Held, known: Prices) -> Iterator[Cost]:
             ends_by=f"pouta.volumes.delete(conn, {_named(volume, held.volumes)})  # and its data",
         )
     for ip in held.ips:
-        leads_on = bool((ip.port_details or {}).get("device_id"))
+        leads_on = bool(ip.port_id)  # to a server, or to a virtual IP or a load balancer
         yield Cost(
             kind="floating IP",
             name=ip.floating_ip_address,

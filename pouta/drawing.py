@@ -44,8 +44,9 @@ def diagram(conn: Connection) -> Picture:
     """The project as a picture: what is connected to what, and what is not.
 
     External networks are at the top, then routers, the project's networks, the servers in them with
-    their floating IPs, and the volumes of each server. What is not attached stands on the right;
-    it is billed all the same. Six listings, made at once.
+    their floating IPs, and the volumes of each server. What no server has stands on the right, an
+    address with the port that it leads to, if any; it is billed all the same. Six listings, made
+    at once.
     """
     kinds: tuple[Kind[Any], ...] = (NETWORK, ROUTER, PORT, SERVER, FLOATING_IP, VOLUME)
     networks, routers, ports, servers, ips, disks = each(lambda kind: [*kind.list(conn)], kinds)
@@ -80,8 +81,8 @@ def _columns(
     columns: list[tuple[Network | None, Server | None]] = []
     placed: set[str] = set()
     for network in networks:
-        here = [s for s in project.servers if network.name in (s.addresses or {})]
-        here = [server for server in here if server.id not in placed]
+        on_it = {port.device_id for port in project.ports if port.network_id == network.id}
+        here = [s for s in project.servers if s.id in on_it and s.id not in placed]
         placed |= {server.id for server in here}
         columns += [(network, server) for server in here] or [(network, None)]
     return columns + [(None, server) for server in project.servers if server.id not in placed]
@@ -124,8 +125,11 @@ def _draw_routers(canvas: Canvas, project: _Project, middles: dict[str, float]) 
 
 
 def _draw_server(canvas: Canvas, project: _Project, server: Server, x: float) -> None:
-    private = ", ".join(floating_ips.addresses(server, "fixed"))
-    public = ", ".join(floating_ips.addresses(server, "floating"))
+    theirs = [port for port in project.ports if port.device_id == server.id]
+    fixed = [ip["ip_address"] for port in theirs for ip in port.fixed_ips]
+    private = ", ".join(address for address in fixed if "." in address)
+    led = {port.id for port in theirs}
+    public = ", ".join(ip.floating_ip_address for ip in project.ips if ip.port_id in led)
     canvas.line(x + BOX / 2, NETWORK_Y + 11, x + BOX / 2, SERVER_Y)
     flavor = (server.flavor or {}).get("original_name")
     texts = (server.name or "", server.status or "", flavor or "", private, public)
@@ -137,15 +141,25 @@ def _draw_server(canvas: Canvas, project: _Project, server: Server, x: float) ->
 
 
 def _draw_loose(canvas: Canvas, project: _Project, right: float) -> float:
-    """What is not attached, on the right; the width of the picture is returned."""
+    """What no server has, on the right; the width of the picture is returned."""
     loose = _loose(project)
     for number, (title, text) in enumerate(loose):
-        canvas.box(right, SERVER_Y + number * 48, BOX, 42, OFF, title, text, dash=True)
+        free = title.startswith("free")
+        paint = OFF if free else LINE
+        canvas.box(right, SERVER_Y + number * 48, BOX, 42, paint, title, text, dash=free)
     return right + (COLUMN if loose else 0)
 
 
 def _loose(project: _Project) -> list[tuple[str, str]]:
-    ips = [("free floating IP", ip.floating_ip_address) for ip in project.ips if not ip.port_id]
+    drawn = {p.id for p in project.ports if p.device_id in {s.id for s in project.servers}}
+    ips = [
+        (
+            f"floating IP of {floating_ips.port_name(ip)}" if ip.port_id else "free floating IP",
+            ip.floating_ip_address,
+        )
+        for ip in project.ips
+        if ip.port_id not in drawn
+    ]
     disks = [
         ("free volume", _disk_text(disk))
         for disk in project.volumes

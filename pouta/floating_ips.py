@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pouta import deletion, known_hosts, networks, prices, quotas, waiting
 from pouta import find as _find
+from pouta.concurrently import each, gather
 from pouta.deletion import Deletion
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, Refused, chore
-from pouta.kinds import FLOATING_IP, SERVER, id_of
+from pouta.kinds import FLOATING_IP, PORT, SERVER, id_of
 from pouta.made import Made
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from openstack.network.v2.network import Network
     from openstack.network.v2.port import Port
 
+OF_SERVERS = ("compute:", "baremetal:")  # what a port's device_owner begins with
 IDS_IN_A_URL = 100  # with more, a URL gets longer than servers and proxies take
 
 
@@ -36,7 +38,7 @@ def list(conn: Connection) -> Table[FloatingIP]:
         "address": "floating_ip_address",
         "status": "status",
         "private address": "fixed_ip_address",
-        "server": lambda ip: names.get(leads_to(ip), leads_to(ip)) or None,
+        "leads to": lambda ip: names.get(leads_to(ip), leads_to(ip)) or port_name(ip),
         "BU/h": lambda ip: price,
     }
     return Table.of(conn, FLOATING_IP, ips, columns)
@@ -89,7 +91,7 @@ def release(
     """The project has this address no more, and its billing ends. It may not be had again.
 
     address: one, or several, which are released at the same time.
-    in_use: release it even though it leads to a server.
+    in_use: release it even though it leads to a server, or to another port.
 
     When one is still there at the end the error lists it with the reason in `leftovers`: Refused
     when none was released, Failed otherwise. `DELETE /v2.0/floatingips/{id}`.
@@ -103,16 +105,10 @@ def release(
     deletion.delete(conn, FLOATING_IP, ips)
 
 
-def of_servers(conn: Connection, servers: Sequence[Server]) -> Sequence[FloatingIP]:
-    """The floating IPs that lead to these servers now: Neutron knows it, Nova hears of it later."""
-    ids = {server.id for server in servers}
-    return [ip for ip in FLOATING_IP.list(conn) if leads_to(ip) in ids]
-
-
 def release_of(going: Deletion, ips: Sequence[FloatingIP], gone: Collection[str]) -> None:
     """Release the addresses that led to servers which are gone; one may lead elsewhere by now."""
     now = FLOATING_IP.present(going.conn, map(id_of, ips))
-    free = [ip for ip in now if leads_to(ip) in {"", *gone}]
+    free = [ip for ip in now if not ip.port_id or leads_to(ip) in gone]
     for ip in now:
         if ip not in free:
             going.keep(FLOATING_IP, ip, _leads_to(going.conn, ip))
@@ -168,16 +164,40 @@ def allocate(made: Made, port: Port, external: Network | None = None) -> Floatin
         raise
 
 
+def of_servers(conn: Connection, servers: Sequence[Server]) -> Sequence[FloatingIP]:
+    """The floating IPs that lead to these servers, by any of their ports, as Neutron has it.
+
+    What Nova tells of a server's addresses is some seconds old, and may be another server's by now.
+    """
+    return [ip for ips in by_server(conn, servers).values() for ip in ips]
+
+
+def by_server(conn: Connection, servers: Sequence[Server]) -> dict[str, Sequence[FloatingIP]]:
+    """`of_servers`, by server ID."""
+    if not servers:
+        return {}
+    ports, ips = gather(lambda: all_ports_of(conn, servers), lambda: [*FLOATING_IP.list(conn)])
+    theirs = {port.id: port.device_id for port in ports}
+    led = [ip for ip in ips if ip.port_id in theirs]
+    return {server.id: [ip for ip in led if theirs[ip.port_id] == server.id] for server in servers}
+
+
 def ports_of(conn: Connection, servers: Sequence[Server]) -> dict[str, Port]:
-    """The first port with an IPv4 address of each server, by server ID; one request."""
-    ids = [server.id for server in servers]
-    query = {"device_id": ids} if len(ids) <= IDS_IN_A_URL else {}
+    """The first port with an IPv4 address of each server, by server ID; see `all_ports_of`."""
     ports = [
         port
-        for port in conn.network.ports(**query)
+        for port in all_ports_of(conn, servers)
         if any("." in ip["ip_address"] for ip in port.fixed_ips)
     ]
-    return {port.device_id: port for port in reversed(ports) if port.device_id in {*ids}}
+    return {port.device_id: port for port in reversed(ports)}
+
+
+def all_ports_of(conn: Connection, servers: Sequence[Server]) -> Sequence[Port]:
+    """The ports of the servers; one request for each `IDS_IN_A_URL` of them."""
+    ids = [server.id for server in servers]
+    pages = [ids[i : i + IDS_IN_A_URL] for i in range(0, len(ids), IDS_IN_A_URL)]
+    found = each(lambda page: [*PORT.list(conn, device_id=page)], pages)
+    return [port for page in found for port in page]
 
 
 def wait_until_shown(conn: Connection, server: Server, ip: FloatingIP) -> Server:
@@ -204,10 +224,24 @@ def addresses(server: Server, kind: str | None = None) -> Sequence[str]:
 
 
 def leads_to(ip: FloatingIP) -> str:
-    """The ID of the server that answers at this address, "" for none."""
-    return (ip.port_details or {}).get("device_id") or ""
+    """The ID of the server that answers at this address, "" for none.
+
+    A port without a server, of a virtual IP or a load balancer, may answer: see `port_name`.
+    """
+    details = ip.port_details or {}
+    is_server = (details.get("device_owner") or "").startswith(OF_SERVERS)
+    return (details.get("device_id") or "") if is_server else ""
+
+
+def port_name(ip: FloatingIP) -> str | None:
+    """How the port that the address leads to is called; None where it leads nowhere."""
+    name = (ip.port_details or {}).get("name") or ip.port_id
+    return f"port {name}" if ip.port_id else None
 
 
 def _leads_to(conn: Connection, ip: FloatingIP) -> str:
-    name = _find.known_as(conn, SERVER, leads_to(ip))
-    return f"{ip.floating_ip_address} leads to server '{name}'."
+    if server := leads_to(ip):
+        name = _find.known_as(conn, SERVER, server)
+        return f"{ip.floating_ip_address} leads to server '{name}'."
+    name = (ip.port_details or {}).get("name") or ip.port_id
+    return f"{ip.floating_ip_address} leads to port '{name}', which no server has."

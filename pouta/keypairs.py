@@ -20,6 +20,7 @@ from pouta.made import once
 
 if TYPE_CHECKING:
     from openstack.compute.v2.keypair import Keypair
+    from openstack.compute.v2.server import Server
     from openstack.connection import Connection
 
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
@@ -92,6 +93,16 @@ def own(among: Sequence[Keypair]) -> Keypair | None:
     texts = _own_keys()
     mine = (pair for pair in among if any(same_key(pair.public_key, text) for text in texts))
     return next(mine, None)
+
+
+def of_server(conn: Connection, server: Server, among: Sequence[Keypair]) -> Keypair | None:
+    """The user's key pair, of `among`, that the server was made with.
+
+    None for another user's server: key pairs belong to users, and theirs may have the same name.
+    """
+    if server.user_id not in (None, conn.current_user_id):
+        return None
+    return next((pair for pair in among if pair.name == server.key_name), None)
 
 
 def same_key(one: str | None, other: str | None) -> bool:

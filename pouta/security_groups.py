@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import builtins
 import ipaddress
 import os
 import threading
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pouta import clouds, waiting
 from pouta import find as _find
+from pouta import rules as _rules
 from pouta.concurrently import each
 from pouta.display import Columns, Table
 from pouta.errors import ConfigurationError, InvalidInput, Refused, chore
@@ -45,10 +46,8 @@ class Rule:
     remote_group: str | None = None
 
     def __str__(self) -> str:
-        first, last = _ports(self.port)
-        ports = "" if first is None else f" {first}" if first == last else f" {first}-{last}"
         source = f"group {self.remote_group}" if self.remote_group else self.remote_ip
-        return f"{self.protocol}{ports} from {source}"
+        return f"{self.protocol}{_rules.ports_shown(_ports(self.port))} from {source}"
 
 
 @chore("list security groups")
@@ -73,7 +72,7 @@ def find(conn: Connection, name_or_id: str | SecurityGroup) -> SecurityGroup:
 @chore("ensure security group {name}")
 def ensure(
     conn: Connection,
-    name: str,
+    name: str | SecurityGroup,
     *,
     rules: Sequence[Rule] = (),
     allow_world: bool = False,
@@ -81,30 +80,31 @@ def ensure(
 ) -> SecurityGroup:
     """A group of that name with at least these rules is there afterwards.
 
-    Rules that are there already stay; none is removed. A new group lets everything out and nothing
-    in. The group `default` is never changed: servers need it as it is to get their SSH key.
+    Rules that are there already stay; none is removed. A rule is there when an equal one is, in
+    whatever spelling another tool wrote it; one that lets in more does not count, for whoever
+    removes it would close what was asked for here. A new group lets everything out and nothing in.
+    The group `default` is never changed: servers need it as it is to get their SSH key.
 
+    name: of several groups that share a name, the ID of the one that is meant.
     allow_world: without it, a rule that opens SSH to the whole internet is refused.
     among: groups that were listed before; they are not listed again then.
 
     `POST /v2.0/security-groups` and `/v2.0/security-group-rules`.
     """
-    _find.check_name(SECURITY_GROUP.noun, name)
-    if name == "default" and rules:
-        raise Refused(
-            "The group 'default' is not changed: without its rules a server gets no SSH key.",
-            hint="Put the rules into a group of their own.",
-        )
+    if isinstance(name, str):
+        _find.check_name(SECURITY_GROUP.noun, name)
+    if rules and name == "default":
+        raise _default_stays()
     wanted = [checked(conn, rule, allow_world) for rule in rules]
+    there = _there(conn, name, among)
+    if rules and there and there.name == "default":
+        raise _default_stays()
     # Before anything is made; the group's own name stays, for it may not be there yet.
-    wanted = [_with_group_found(conn, rule, name) for rule in wanted]
-    seen = SECURITY_GROUP.named(conn, name) if among is None else among
-    named = [group for group in seen if group.name == name]
-    if not named:
-        named = _made_by_one(conn, name)
-    group = _find.pick(SECURITY_GROUP.noun, name, named)
+    own = (there.id, there.name) if there else (name,)
+    wanted = [_with_group_found(conn, rule, own) for rule in wanted]
+    group = there or _made_by_one(conn, str(name))
     wanted = [
-        replace(rule, remote_group=group.id) if rule.remote_group == name else rule
+        replace(rule, remote_group=group.id) if rule.remote_group in own else rule
         for rule in wanted
     ]
     missing = [rule for rule in wanted if not _has(group, rule)]
@@ -115,7 +115,7 @@ def ensure(
 @chore("open port {port} in security group {name}")
 def allow(
     conn: Connection,
-    name: str,
+    name: str | SecurityGroup,
     *,
     port: int | tuple[int, int] | None,
     protocol: str = "tcp",
@@ -125,15 +125,22 @@ def allow(
 ) -> SecurityGroup:
     """The group lets `port` in from `remote_ip` afterwards; it is made if it is missing.
 
+    Nothing is changed where an equal rule is there; one that lets in more does not count.
+
     port: one port, or the first and the last; None for protocol "icmp".
     remote_ip: a CIDR, an address, or "my-ip" for this machine's public address.
-    remote_group: let in the servers of this group, whatever their addresses, and nobody else. A
-        group may name itself: its servers reach each other then.
+    remote_group: let in the servers of this group, whatever their IPv4 addresses, and nobody else.
+        A group may name itself: its servers reach each other then.
     allow_world: without it, opening SSH to the whole internet is refused.
     """
     return ensure(
         conn, name, rules=[Rule(port, protocol, remote_ip, remote_group)], allow_world=allow_world
     )
+
+
+def is_default(conn: Connection, group: SecurityGroup) -> bool:
+    """Whether it is the project's own `default`; another project may share its own with this."""
+    return group.name == "default" and group.project_id in (None, conn.current_project_id)
 
 
 def cidr_of(conn: Connection, remote_ip: str) -> str:
@@ -202,20 +209,43 @@ def checked(conn: Connection, rule: Rule, allow_world: bool) -> Rule:
     return Rule(rule.port, rule.protocol, cidr)
 
 
-def _made_by_one(conn: Connection, name: str) -> builtins.list[SecurityGroup]:
+def _default_stays() -> Refused:
+    return Refused(
+        "The group 'default' is not changed: without its rules a server gets no SSH key.",
+        hint="Put the rules into a group of their own.",
+    )
+
+
+def _there(
+    conn: Connection, name: str | SecurityGroup, among: Sequence[SecurityGroup] | None
+) -> SecurityGroup | None:
+    """The group of that name or ID, or the one in hand as it is now; None where there is none."""
+    from openstack.exceptions import NotFoundException
+
+    if not isinstance(name, str):
+        return _find.now(conn, SECURITY_GROUP, name)
+    if among is None and _find.is_id(name):
+        with suppress(NotFoundException):
+            return SECURITY_GROUP.get(conn, name)
+    seen = SECURITY_GROUP.named(conn, name) if among is None else among
+    meant = [group for group in seen if name in (group.name, group.id)]
+    return _find.pick(SECURITY_GROUP.noun, name, meant) if meant else None
+
+
+def _made_by_one(conn: Connection, name: str) -> SecurityGroup:
     """A new group; of threads that want it at the same time, one makes it for all."""
     with _MAKING:
         if named := [*SECURITY_GROUP.named(conn, name)]:
-            return named
+            return _find.pick(SECURITY_GROUP.noun, name, named)
         with Made(conn) as made:
-            return [made.create(SECURITY_GROUP, name=name)]
+            return made.create(SECURITY_GROUP, name=name)
 
 
-def _with_group_found(conn: Connection, rule: Rule, name: str) -> Rule:
-    """The rule with its remote group's ID, unless that is the group called `name` itself."""
-    if rule.remote_group in (None, name):
+def _with_group_found(conn: Connection, rule: Rule, own: Container[object]) -> Rule:
+    """The rule with its remote group's ID, unless that is the group itself, by one of `own`."""
+    if rule.remote_group is None or rule.remote_group in own:
         return rule
-    return replace(rule, remote_group=find(conn, rule.remote_group or "").id)
+    return replace(rule, remote_group=find(conn, rule.remote_group).id)
 
 
 def _checked_ports(port: object) -> tuple[int | None, int | None]:
@@ -231,18 +261,10 @@ def _ports(port: int | tuple[int, int] | None) -> tuple[int | None, int | None]:
 
 
 def _add(conn: Connection, group: SecurityGroup, rule: Rule) -> None:
-    first, last = _ports(rule.port)
     once(
         f"rule {rule}",
         lambda: conn.network.create_security_group_rule(
-            security_group_id=group.id,
-            direction="ingress",
-            ethertype=_ethertype(rule),
-            protocol=rule.protocol,
-            port_range_min=first,
-            port_range_max=last,
-            remote_ip_prefix=rule.remote_ip or None,
-            remote_group_id=rule.remote_group,
+            security_group_id=group.id, **_written(rule)
         ),
         lambda: [group] if _has(SECURITY_GROUP.get(conn, group.id), rule) else [],
         anyones=True,
@@ -250,16 +272,21 @@ def _add(conn: Connection, group: SecurityGroup, rule: Rule) -> None:
 
 
 def _has(group: SecurityGroup, rule: Rule) -> bool:
+    return _rules.of(_written(rule)) in map(_rules.of, group.security_group_rules)
+
+
+def _written(rule: Rule) -> dict[str, Any]:
+    """The rule as Neutron takes it."""
     first, last = _ports(rule.port)
-    return any(
-        there["direction"] == "ingress"
-        and there["ethertype"] == _ethertype(rule)
-        and there["protocol"] == rule.protocol
-        and (there["port_range_min"], there["port_range_max"]) == (first, last)
-        and (there["remote_ip_prefix"] or "") == rule.remote_ip
-        and there["remote_group_id"] == rule.remote_group
-        for there in group.security_group_rules
-    )
+    return {
+        "direction": "ingress",
+        "ethertype": _ethertype(rule),
+        "protocol": rule.protocol,
+        "port_range_min": first,
+        "port_range_max": last,
+        "remote_ip_prefix": rule.remote_ip or None,
+        "remote_group_id": rule.remote_group,
+    }
 
 
 def _ethertype(rule: Rule) -> str:
@@ -269,12 +296,5 @@ def _ethertype(rule: Rule) -> str:
 
 
 def _lets_in(group: SecurityGroup, names: Mapping[str, str]) -> Sequence[str]:
-    def text(rule: dict[str, object]) -> str:
-        first, last = rule["port_range_min"], rule["port_range_max"]
-        ports = "" if first is None else f" {first}" if first == last else f" {first}-{last}"
-        remote = str(rule["remote_group_id"] or "")
-        group_only = f"group {names.get(remote, remote)}" if remote else "anywhere"
-        source = rule["remote_ip_prefix"] or group_only
-        return f"{rule['protocol'] or 'all'}{ports} from {source}"
-
-    return [text(rule) for rule in group.security_group_rules if rule["direction"] == "ingress"]
+    told = map(_rules.of, group.security_group_rules)
+    return [rule.shown(names) for rule in told if rule.direction == "ingress"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from pouta import deletion, files, handwritten, waiting
 from pouta import find as _find
+from pouta.concurrently import each, gather, meet
 from pouta.display import Columns, Table
 from pouta.errors import (
     Failed,
@@ -21,17 +23,25 @@ from pouta.errors import (
     status_of,
     what_the_cloud_said,
 )
-from pouta.kinds import CALL, Kind
+from pouta.kinds import CALL, IMAGE, SERVER, SNAPSHOT, VOLUME, Kind
 from pouta.made import Made
 
 if TYPE_CHECKING:
+    from keystoneauth1.adapter import Adapter
+    from openstack.compute.v2.server import Server
     from openstack.connection import Connection
     from openstack.orchestration.v1.resource import Resource
     from openstack.orchestration.v1.stack import Stack
 
 CREATE_TIMEOUT = 1800.0  # seconds
 DELETE_TIMEOUT = 900.0  # seconds
-VOLUME = "OS::Cinder::Volume"
+EVERY_DEPTH = 100  # Heat stops at its own limit, of 5 as a rule
+# What pouta does not list by itself, by Heat's names of the types.
+DATA_TYPES = {
+    "OS::Manila::Share": "share",
+    "OS::Trove::Instance": "database",
+    "OS::Trove::Cluster": "database cluster",
+}
 
 
 @chore("list stacks")
@@ -130,28 +140,54 @@ def delete(
     stack: str | Stack,
     *,
     delete_volumes: bool = False,
+    delete_data: bool = False,
     wait: bool = True,
     timeout: float = DELETE_TIMEOUT,
 ) -> None:
     """Everything that the stack made is gone afterwards; there is no way back.
 
-    delete_volumes: delete its volumes too, with all their data. Without it, a stack that has any is
-        refused.
+    delete_volumes: delete its volumes too, with all their data: those of nested stacks, and those
+        that go with one of its servers. Without it, a stack that has any is refused.
+    delete_data: delete what else holds data too: images, volume snapshots and backups, containers
+        with objects, shares, databases. Without it, a stack that has any is refused.
 
-    What the template gives a `deletion_policy: retain` stays.
+    What the template gives a `deletion_policy` of `Retain`, or a volume's `Snapshot`, stays.
     `DELETE /v1/{project_id}/stacks/{id}`.
     """
     found = find(conn, stack)
-    disks = [part for part in _parts(conn, found) if part.resource_type == VOLUME]
-    disks = [part for part in disks if part.physical_resource_id]
-    if disks and not delete_volumes:
+    allowed = {VOLUME.noun: delete_volumes}
+    lost = [held for held in data_in(conn, found) if not allowed.get(held.kind, delete_data)]
+    if lost:
         raise Refused(
-            f"Stack '{found.name}' has the volumes {listed(part.name for part in disks)}, whose "
-            "data would be lost.",
-            hint="To delete them as well: delete_volumes=True.",
+            f"Stack '{found.name}' has {_told(lost)}, whose data would be lost.",
+            hint=f"To delete them as well: {_words_for(lost)}.",
             resource=found,
         )
     deletion.delete(conn, STACK, [found], wait=wait)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A thing with data that is deleted with a stack. `path` leads to it from the stack."""
+
+    kind: str
+    path: str
+    id: str
+
+
+def data_in(conn: Connection, stack: Stack) -> Sequence[Held]:
+    """What holds data and would be deleted with the stack, at any depth.
+
+    What a part is, its ID tells: templates can call types by any name. Left out is what
+    `deletion_policy` keeps, and volumes that the stack only attaches.
+    """
+    parts = [part for part in _tree(conn, stack) if part.id and part.policy != "retain"]
+    if not parts:
+        return []
+    known = _Known.look(conn)
+    found = [held for part in parts for held in known.held_by(conn, part)]
+    # A volume may be a part of its own, and go with its server besides.
+    return [*{(held.kind, held.id): held for held in reversed(found)}.values()][::-1]
 
 
 @dataclass(frozen=True)
@@ -190,6 +226,144 @@ class _Stacks(Kind["Stack"]):
 
 
 STACK: Kind[Stack] = _Stacks("stack", "orchestration", "stack", vanishes=False)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One part of a stack or of a stack in it; `policy` is what becomes of it on a delete."""
+
+    path: str
+    type: str
+    id: str
+    policy: str
+
+
+def _tree(conn: Connection, stack: Stack) -> Sequence[_Part]:
+    """All parts of a stack, with those of the stacks nested in it."""
+    path = f"/stacks/{stack.name}/{stack.id}/resources"
+    asked = _read_json(conn.orchestration, path, nested_depth=EVERY_DEPTH)
+    of_stack: dict[str, builtins.list[dict[str, Any]]] = {}
+    for row in asked["resources"]:
+        of_stack.setdefault(_link(row, "stack"), []).append(row)
+    policies = dict(zip(of_stack, each(lambda one: _policies(conn, one), of_stack), strict=True))
+
+    def parts(stack_path: str, path: str, policy: str) -> Iterator[_Part]:
+        for row in of_stack.get(stack_path, ()):
+            name = row["resource_name"]
+            # What keeps a nested stack keeps all that is in it.
+            own = policy if policy == "retain" else policies[stack_path].get(name, "delete")
+            yield _Part(f"{path}{name}", row["resource_type"], row["physical_resource_id"], own)
+            if (inner := _link(row, "nested")) in of_stack:
+                yield from parts(inner, f"{path}{name}/", own)
+
+    here = (one for one in of_stack if one.endswith(f"/{stack.id}"))
+    return [part for one in here for part in parts(one, "", "delete")]
+
+
+def _link(row: Mapping[str, Any], rel: str) -> str:
+    """The path of the stack that a part is in ("stack"), or of the one that it is ("nested")."""
+    href = next((link["href"] for link in row["links"] if link["rel"] == rel), "")
+    return "/stacks/" + unquote(href.partition("/stacks/")[2])
+
+
+def _policies(conn: Connection, stack_path: str) -> dict[str, str]:
+    """What becomes of each part of one stack, by its name, as the template says."""
+    template = _read_json(conn.orchestration, f"{stack_path}/template")
+    described = template.get("resources") or template.get("Resources") or {}
+    return {
+        name: "retain"  # what was there before the stack is not its own
+        if part.get("external_id")
+        else str(part.get("deletion_policy") or part.get("DeletionPolicy") or "delete").lower()
+        for name, part in described.items()
+    }
+
+
+def _read_json(service: Adapter, path: str, **query: Any) -> Any:
+    from openstack.exceptions import raise_from_response
+
+    answer = service.get(path, params=query)
+    raise_from_response(answer)
+    return answer.json()
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the project has that a part of a stack can be. `kinds`: what holds data, by ID."""
+
+    kinds: Mapping[str, str]
+    servers: Mapping[str, Server]
+    containers: Container[str]
+    stacks: Mapping[str, Stack]
+
+    @classmethod
+    def look(cls, conn: Connection) -> _Known:
+        has_objects = bool(conn.endpoint_for("object-store"))
+        meet(conn, "compute", "block_storage", "image")
+        volumes, snapshots, backups, images, servers, containers, stacks = gather(
+            lambda: [*VOLUME.list(conn)],
+            lambda: [*SNAPSHOT.list(conn)],
+            lambda: _readable(conn.block_storage.backups),
+            lambda: [*IMAGE.list(conn, owner=conn.current_project_id)],
+            lambda: [*SERVER.list(conn)],
+            lambda: _readable(conn.object_store.containers) if has_objects else [],
+            lambda: [*STACK.list(conn)],
+        )
+        holders = {VOLUME.noun: volumes, SNAPSHOT.noun: snapshots, IMAGE.noun: images}
+        holders |= {"volume backup": backups}
+        return cls(
+            kinds={thing.id: noun for noun, things in holders.items() for thing in things},
+            servers={server.id: server for server in servers},
+            containers={one.name for one in containers},
+            stacks={stack.id: stack for stack in stacks},
+        )
+
+    def held_by(self, conn: Connection, part: _Part) -> Iterator[Held]:
+        kind = self.kinds.get(part.id) or DATA_TYPES.get(part.type)
+        if part.id in self.containers and _has_objects(conn, part.id):
+            kind = kind or "container"
+        is_attachment = part.type.endswith("Attachment")  # Nova gives it the volume's own ID
+        is_kept = kind == VOLUME.noun and part.policy == "snapshot"
+        if kind and not is_attachment and not is_kept:
+            yield Held(kind, part.path, part.id)
+        if server := self.servers.get(part.id):
+            for disk in server.attached_volumes or ():
+                if disk.delete_on_termination:
+                    yield Held(VOLUME.noun, f"{part.path}/{disk.id}", disk.id)
+        if inner := self.stacks.get(part.id):  # a stack beside this one, which goes with it
+            for held in data_in(conn, inner):
+                yield replace(held, path=f"{part.path}/{held.path}")
+
+
+def _has_objects(conn: Connection, container: str) -> bool:
+    """Asked of the container itself: what the account tells of its containers is late."""
+    return bool(
+        _read_json(conn.object_store, f"/{quote(container, safe='')}", format="json", limit=1)
+    )
+
+
+def _readable(list_them: Callable[[], Iterable[Any]]) -> Sequence[Any]:
+    """What a service lists; nothing where the cloud has it not, or the user has no role for it."""
+    from openstack.exceptions import HttpException
+
+    try:
+        return [*list_them()]
+    except HttpException as error:
+        if status_of(error) not in (403, 404):
+            raise
+        return []
+
+
+def _told(lost: Iterable[Held]) -> str:
+    paths: dict[str, builtins.list[str]] = {}
+    for held in lost:
+        paths.setdefault(held.kind, []).append(held.path)
+    return " and ".join(f"the {kind}s {listed(those)}" for kind, those in paths.items())
+
+
+def _words_for(lost: Iterable[Held]) -> str:
+    words = {held.kind == VOLUME.noun: held for held in lost}
+    named = {True: "delete_volumes=True", False: "delete_data=True"}
+    return " and ".join(word for of_volumes, word in named.items() if of_volumes in words)
 
 
 def _check_name(name: str) -> None:

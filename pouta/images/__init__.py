@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pouta import find as _find
 from pouta import handwritten
+from pouta.concurrently import each
 from pouta.display import Columns, Table
 from pouta.errors import NotFound, chore
 from pouta.images.files import accept, delete, download, members, share, unshare, upload
-from pouta.kinds import IMAGE, SERVER
+from pouta.kinds import IMAGE, SERVER, VOLUME
 
 if TYPE_CHECKING:
+    from openstack.block_storage.v3.volume import Volume
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
     from openstack.image.v2.image import Image
@@ -111,11 +113,15 @@ def _image_of(conn: Connection, server: Server) -> Image | None:
 
 
 def _image_of_boot_volume(conn: Connection, server: Server) -> str | None:
-    for attached in server.attached_volumes:
-        volume = conn.block_storage.get_volume(attached.id)
-        if volume.volume_image_metadata:
-            return str(volume.volume_image_metadata.get("image_id"))
-    return None
+    """What the first of its disks was made of; further ones may be of other images."""
+    disks = each(lambda attached: VOLUME.get(conn, attached.id), server.attached_volumes)
+    first = min(disks, key=lambda disk: _device(disk, server), default=None)
+    return (first.volume_image_metadata or {}).get("image_id") if first else None
+
+
+def _device(disk: Volume, server: Server) -> str:
+    devices = (a["device"] for a in disk.attachments or [] if a["server_id"] == server.id)
+    return next(devices, None) or "~"  # behind all others
 
 
 def _user_of(image: Image) -> str | None:

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pouta import find as _find
-from pouta import floating_ips, volumes, waiting
+from pouta import floating_ips, volumes
 from pouta.concurrently import gather
 from pouta.deletion import Deletion
 from pouta.display import Table
 from pouta.errors import Refused, chore, listed
-from pouta.kinds import SECURITY_GROUP, SERVER, VOLUME, id_of, name_of
-from pouta.made import once
+from pouta.kinds import SERVER, VOLUME, id_of, name_of
 from pouta.servers import states
 from pouta.servers.changing import (
     CHANGE_TIMEOUT,
@@ -33,12 +32,12 @@ from pouta.servers.keeping import recreate, snapshot
 from pouta.servers.launching import launch, launch_many
 from pouta.servers.reaching import run, ssh_command, ssh_config, wait_for_ssh
 from pouta.servers.remaking import confirm_resize, rebuild, rescue, resize, revert_resize, unrescue
+from pouta.servers.security import add_security_group, remove_security_group
 from pouta.servers.server_groups import create_group, delete_group, list_groups
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
-    from openstack.network.v2.security_group import SecurityGroup
 
 __all__ = [
     "add_security_group",
@@ -165,45 +164,3 @@ def console_url(conn: Connection, server: str | Server, *, protocol: str = "novn
     service = "spice" if protocol.startswith("spice") else protocol.replace("novnc", "vnc")
     console = conn.compute.create_console(found, protocol, service) or {}
     return str(console["url"])
-
-
-@chore("add security group {group} to server {server}")
-def add_security_group(
-    conn: Connection, server: str | Server, group: str | SecurityGroup
-) -> Server:
-    """The group's rules hold for the server afterwards, at once. `addSecurityGroup`."""
-    found, wanted = _with_group(conn, server, group)
-    if not _has_group(found, wanted):
-        once(
-            f"group '{wanted.name}' of server '{found.name}'",
-            lambda: conn.compute.add_security_group_to_server(found, wanted.id),
-            lambda: [now] if _has_group(now := SERVER.get(conn, found.id), wanted) else [],
-        )
-    return waiting.fetch(conn, SERVER, found)
-
-
-@chore("remove security group {group} from server {server}")
-def remove_security_group(
-    conn: Connection, server: str | Server, group: str | SecurityGroup
-) -> Server:
-    """The group's rules do not hold for the server any more, at once. `removeSecurityGroup`.
-
-    Without `default` a server may not get its SSH key at its next boot.
-    """
-    found, wanted = _with_group(conn, server, group)
-    if _has_group(found, wanted):
-        conn.compute.remove_security_group_from_server(found, wanted.id)
-    return waiting.fetch(conn, SERVER, found)
-
-
-def _with_group(
-    conn: Connection, server: str | Server, group: str | SecurityGroup
-) -> tuple[Server, SecurityGroup]:
-    found, wanted = gather(
-        lambda: _find.now(conn, SERVER, server), lambda: _find.one(conn, SECURITY_GROUP, group)
-    )
-    return found, wanted
-
-
-def _has_group(server: Server, group: SecurityGroup) -> bool:
-    return group.name in {its["name"] for its in server.security_groups or []}

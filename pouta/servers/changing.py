@@ -17,6 +17,7 @@ from pouta.made import once
 from pouta.servers import states
 
 if TYPE_CHECKING:
+    from openstack.compute.v2.flavor import Flavor
     from openstack.compute.v2.server import Server
     from openstack.compute.v2.server_action import ServerAction
     from openstack.connection import Connection
@@ -25,6 +26,7 @@ CHANGE_TIMEOUT = 300.0  # seconds
 COPY_TIMEOUT = 3600.0  # seconds; for what copies a root disk, of 80 GB on Pouta
 SHELVED = {"SHELVED", "SHELVED_OFFLOADED"}
 NO_ROOM = "The cloud may have no room for this flavor now: try again later, or another flavor."
+SIZES = ("vcpus", "ram", "disk", "ephemeral")
 WAY_BACK = {
     "SHUTOFF": "start",
     "PAUSED": "unpause",
@@ -149,7 +151,8 @@ def shelve(
     if found.status in SHELVED:
         return found
     check_ephemeral(found, "Shelving", allow_ephemeral_loss)
-    kept = [*floating_ips.addresses(found, "floating"), *(d.id for d in found.attached_volumes)]
+    led = [ip.floating_ip_address for ip in floating_ips.of_servers(conn, [found])]
+    kept = [*led, *(disk.id for disk in found.attached_volumes)]
     if kept:
         progress.say(
             f"While '{found.name}' is shelved these stay with it, and stay billed: {listed(kept)}."
@@ -283,6 +286,15 @@ def flavor_name(server: Server) -> str:
 def doomed_volumes(server: Server) -> Sequence[str]:
     """The IDs of the volumes that Nova deletes together with the server."""
     return [disk.id for disk in server.attached_volumes or [] if disk.delete_on_termination]
+
+
+def has_flavor(server: Server, flavor: Flavor) -> bool:
+    """Whether it is of this flavor. Nova tells no ID, and a name can have gone to another one."""
+    its = server.flavor or {}
+    if not its.get("original_name"):
+        return bool(its.get("id") == flavor.id)  # before Nova 2.47
+    told = [its["original_name"], *(its[size] for size in SIZES)]
+    return told == [flavor.name, *(getattr(flavor, size) for size in SIZES)]
 
 
 def check_ephemeral(server: Server, doing: str, allowed: bool) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pouta import clouds, files, floating_ips, images, keypairs, known_hosts, networks
+from pouta import clouds, files, floating_ips, images, keypairs, known_hosts, networks, rules
 from pouta import find as _find
 from pouta import security_groups as groups
 from pouta.concurrently import gather
@@ -62,6 +62,7 @@ class _Facts:
     private: Path | None
     user: str | None
     log: str
+    floating_ip: str | None
     has_floating_ips: bool
     here: str | None
 
@@ -71,8 +72,9 @@ class _Facts:
 
     @property
     def address(self) -> str | None:
-        kind = "floating" if self.has_floating_ips else None
-        return next(iter(floating_ips.addresses(self.server, kind)), None)
+        if self.floating_ip or self.has_floating_ips:
+            return self.floating_ip
+        return next(iter(floating_ips.addresses(self.server)), None)
 
 
 @chore("diagnose why server {server} cannot be reached")
@@ -104,16 +106,17 @@ def _look(conn: Connection, server: Server, private_key: str | Path | None, my_i
     private = files.path_of(private_key) if private_key is not None else None
     if private and not files.is_there(private):
         raise InvalidInput(f"There is no file {private}.")
-    port, all_groups, pairs, user, log, external, here = gather(
+    port, ips, all_groups, pairs, user, log, external, here = gather(
         lambda: floating_ips.ports_of(conn, [server]).get(server.id),
+        lambda: floating_ips.of_servers(conn, [server]),
         lambda: [*SECURITY_GROUP.list(conn)],
-        lambda: {pair.name: pair for pair in KEYPAIR.list(conn)},
+        lambda: [*KEYPAIR.list(conn)],
         lambda: _user(conn, server),
         lambda: _log(conn, server),
         lambda: networks.external(conn),
         lambda: _here(conn, my_ip),
     )
-    pair = pairs.get(server.key_name)
+    pair = keypairs.of_server(conn, server, pairs)
     if private is None and pair and pair.public_key:
         private = keypairs.private_key_of(pair.public_key)
     ids = {*port.security_group_ids} if port else set()
@@ -122,11 +125,12 @@ def _look(conn: Connection, server: Server, private_key: str | Path | None, my_i
         server=server,
         port=port,
         groups=[group for group in all_groups if group.id in ids],
-        default=next((group for group in all_groups if group.name == "default"), None),
+        default=next((group for group in all_groups if groups.is_default(conn, group)), None),
         pair=pair,
         private=private,
         user=user,
         log=log,
+        floating_ip=next((ip.floating_ip_address for ip in ips), None),
         has_floating_ips=external is not None,
         here=here,
     )
@@ -207,19 +211,8 @@ def _way_out(facts: _Facts) -> Finding:
 def _lets(group: SecurityGroup, direction: str, network: Any, port: int) -> bool:
     """Whether a group lets TCP to this port pass, from or to this whole network."""
 
-    def covers(rule: dict[str, Any]) -> bool:
-        first, last = rule["port_range_min"], rule["port_range_max"]
-        prefix = rule["remote_ip_prefix"]
-        return (
-            rule["direction"] == direction
-            and rule["ethertype"] == f"IPv{network.version}"
-            and rule["protocol"] in (None, "any", "tcp", "6")
-            and (first is None or first <= port <= last)
-            and rule["remote_group_id"] is None
-            and (prefix is None or network.subnet_of(ipaddress.ip_network(prefix)))
-        )
-
-    return any(covers(rule) for rule in group.security_group_rules)
+    told = map(rules.of, group.security_group_rules)
+    return any(rule.direction == direction and rule.lets(network, rules.TCP, port) for rule in told)
 
 
 def _key_pair(facts: _Facts) -> Finding:

@@ -14,6 +14,7 @@ from pouta.display import Columns, Table
 from pouta.errors import Failed, PoutaError, Refused, TimedOut, chore, listed
 from pouta.kinds import IMAGE, NETWORK, SECURITY_GROUP, SERVER, SNAPSHOT, VOLUME, Kind
 from pouta.made import Made
+from pouta.security_groups import is_default
 from pouta.servers import states
 from pouta.servers.changing import (
     COPY_TIMEOUT,
@@ -22,7 +23,7 @@ from pouta.servers.changing import (
     check_ephemeral,
     check_others,
     doomed_volumes,
-    flavor_name,
+    has_flavor,
     start,
     switch_off,
     way_back,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
     from openstack.image.v2.image import Image
+    from openstack.network.v2.port import Port
 
 START_AGAIN_WITHIN = 60.0  # seconds, after a snapshot that failed or took too long too
 IMAGE_SHOWN_WITHIN = 120.0  # seconds after Nova has uploaded it
@@ -111,7 +113,7 @@ def recreate(
     """
     wanted = flavors.find(conn, flavor)
     found = at_rest(conn, server)
-    if flavor_name(found) == wanted.name:
+    if has_flavor(found, wanted):
         return found
     check_others(conn, found, others)
     check_ephemeral(found, "Recreating", allow_ephemeral_loss)
@@ -258,32 +260,49 @@ def _what_makes_it_again(
     Refuses what could not be made again, or would be lost with the server.
     """
     _check_can_go(conn, server)
-    disks, port, groups, pairs, known = gather(
+    disks, ports, ips, groups, pairs, known = gather(
         lambda: _disks(conn, server),
-        lambda: floating_ips.ports_of(conn, [server]).get(server.id),
-        lambda: {group.id: group for group in SECURITY_GROUP.list(conn)},
-        lambda: {pair.name for pair in keypairs.list(conn)},
+        lambda: floating_ips.all_ports_of(conn, [server]),
+        lambda: floating_ips.of_servers(conn, [server]),
+        lambda: [*SECURITY_GROUP.list(conn)],
+        lambda: keypairs.list(conn),
         lambda: quotas.read(conn),
     )
+    port, fixed_ip = _only_place(server, ports)
+    pair = keypairs.of_server(conn, server, pairs)
     old = server.flavor
     more = {"cores": flavor.vcpus - old["vcpus"], "ram": (flavor.ram - old["ram"]) / 1024}
     quotas.check(known, more)
-    if server.key_name and server.key_name not in pairs:
+    if server.key_name and not pair:
         progress.say(f"Key pair '{server.key_name}' is not yours: the disk goes on letting it in.")
-    of_port = [groups[id] for id in port.security_group_ids if id in groups] if port else []
+    held = {*port.security_group_ids} if port else set()
+    held -= {group.id for group in groups if is_default(conn, group)}
     wish = {
         "flavor": flavor.name,
         "boot_volume": disks[0].id,
         "volumes": [disk.id for disk in disks[1:]],
         "network": NETWORK.get(conn, port.network_id).id if port else None,
-        "fixed_ip": next(iter(floating_ips.addresses(server, "fixed")), None),
-        "floating_ip": next(iter(floating_ips.addresses(server, "floating")), False),
-        "security_groups": [group.id for group in of_port if group.name != "default"],
-        "key_name": server.key_name if server.key_name in pairs else False,
+        "fixed_ip": fixed_ip,
+        "floating_ip": next((ip.floating_ip_address for ip in ips), False),
+        "security_groups": [group.id for group in groups if group.id in held],
+        "key_name": pair.name if pair else False,
         "server_group": next(iter(server.server_groups or []), None),
         "tags": [*(server.tags or [])],
     }
     return disks, {key: value for key, value in wish.items() if value not in (None, [])}
+
+
+def _only_place(server: Server, ports: Sequence[Port]) -> tuple[Port | None, str | None]:
+    """The port by which the server is reached, and its address; refused where there are several."""
+    places = [
+        (port, ip["ip_address"])
+        for port in ports
+        for ip in port.fixed_ips
+        if "." in ip["ip_address"]
+    ]
+    if len(places) > 1:
+        raise Refused(f"'{server.name}' is in several networks: make it again by hand.")
+    return places[0] if places else (None, None)
 
 
 def _check_can_go(conn: Connection, server: Server) -> None:
@@ -307,8 +326,6 @@ def _check_can_go(conn: Connection, server: Server) -> None:
             hint=way_back(server),
             resource=server,
         )
-    if len(floating_ips.addresses(server, "fixed")) > 1:
-        raise Refused(f"'{server.name}' is in several networks: make it again by hand.")
     if len([*SERVER.named(conn, server.name)]) > 1:
         raise Refused(f"There is another server '{server.name}': rename one of them first.")
 

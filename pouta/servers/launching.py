@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from pouta import (
@@ -21,17 +22,17 @@ from pouta.display import Table
 from pouta.errors import InvalidInput, chore
 from pouta.kinds import FLOATING_IP, SERVER, VOLUME
 from pouta.made import Made
-from pouta.servers import states
+from pouta.servers import adopting, security, states
+from pouta.servers.disks import disk_name, root_name
 from pouta.servers.planning import Plan, rehearsable
 from pouta.servers.resolving import (
     LAUNCH_TIMEOUT,
     Resolved,
     Wish,
-    disk_name,
     encoded,
     intent,
     ready,
-    root_name,
+    root_there,
     sizes,
     ssh_group,
     there_already,
@@ -99,8 +100,10 @@ def launch(
     user_data: a script or `#cloud-config` text that runs at first boot, up to 64 KiB in base64.
     server_group: placement rules can be given only now.
     tags: words to find and clean up by; they go on all that is made.
-    exist_ok: a server of that name is taken as it is, and completed, instead of refused. So are
-        free volumes of the names that new ones would get: name-boot, name-volume-1, …
+    exist_ok: a server of that name is taken as it is, and given the groups, address and volumes
+        that it has not, instead of refused. So are free volumes of the names that new ones would
+        get: name-boot, name-volume-1, … What differs from what is asked for (flavor, image, key
+        pair, network, a volume's size and source) is refused before anything is made.
     wait: False returns as soon as the cloud has accepted the server.
     timeout: seconds for all of it. When they are over TimedOut is raised, and nothing is undone.
     dry_run: nothing is made. All is looked up as for a launch, and a Plan comes back: a table of
@@ -184,6 +187,7 @@ def _launch(
     conn: Connection, names: Sequence[str], wish: Wish, *, all_or_nothing: bool
 ) -> Sequence[Server]:
     plan = ready(conn, names, wish)
+    adopting.check(conn, plan)
     intent(names, plan).check(plan.room)
     _prepare(conn, plan)
     with Made(conn, tags=wish.tags) as made:
@@ -212,6 +216,7 @@ def _launch(
 
 def _rehearse(conn: Connection, names: Sequence[str], wish: Wish) -> Plan:
     plan = ready(conn, names, wish)
+    adopting.check(conn, plan)
     return intent(names, plan).shown(plan.room, prices.of(conn))
 
 
@@ -240,7 +245,7 @@ def _roots(made: Made, names: Sequence[str], plan: Resolved) -> dict[str, Volume
 
     def make(name: str) -> Volume:
         disk = root_name(name)
-        if root := there_already(plan, name, disk):
+        if root := root_there(plan, name):
             progress.say(f"Server '{name}' boots from volume '{disk}', which is there already.")
             return root
         return volumes.make(made, disk, size, image=plan.image)
@@ -262,6 +267,8 @@ def _create(
         )
         return sorted(fleet, key=lambda server: names.index(server.name))
     new = each(lambda name: made.create(SERVER, name=name, **_request(plan, roots[name])), roots)
+    sound = [server for server in plan.existing.values() if server.status != "ERROR"]
+    each(lambda pair: security.put(made.conn, *pair), product(sound, plan.groups))
     by_name = plan.existing | dict(zip(roots, new, strict=True))
     return [by_name[name] for name in names]
 
@@ -269,7 +276,7 @@ def _create(
 def _request(plan: Resolved, root: Volume | None = None) -> dict[str, Any]:
     """The body of `POST /servers`."""
     wish = plan.wish
-    others = dict.fromkeys(group.id for group in plan.groups if group.name != "default")
+    others = dict.fromkeys(group.id for group in plan.groups)
     request: dict[str, Any] = {
         "flavor_id": plan.flavor.id,
         "networks": [
@@ -333,8 +340,8 @@ def _make_disks(made: Made, names: Sequence[str], plan: Resolved) -> dict[str, S
 
     def make(wanted: tuple[str, int, int]) -> Volume:
         server, number, size = wanted
-        name = disk_name(server, number)
-        return there_already(plan, server, name) or volumes.make(made, name, size)
+        there = there_already(plan, server, number, size)
+        return there or volumes.make(made, disk_name(server, number), size)
 
     new = each(make, wanted)
     disks: dict[str, Sequence[Volume]] = {name: [*plan.disks] for name in names}

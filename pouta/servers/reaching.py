@@ -30,6 +30,7 @@ from pouta.servers import boot_log
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
+    from openstack.network.v2.floating_ip import FloatingIP
 
 RUN_TIMEOUT = 600.0  # seconds
 CONNECT_TIMEOUT = 20  # seconds
@@ -47,6 +48,7 @@ class Login:
     address: str
     user: str | None
     key: Path | None
+    is_public: bool = False
 
     @property
     def who(self) -> str:
@@ -102,7 +104,7 @@ def ssh_config(
     jump = _find.now(conn, SERVER, jump_host) if jump_host is not None else None
     if jump:
         found = {jump.id: jump} | found
-        _address(jump)
+        _address(jump, floating_ips.of_servers(conn, [jump]))
     logins = _logins(conn, [s for s in found.values() if floating_ips.addresses(s)])
     aliases = _aliases([login.server for login in logins])
     entries = [_entry(login, aliases, jump) for login in logins]
@@ -177,7 +179,7 @@ def wait_for_ssh(conn: Connection, server: str | Server, *, timeout: float = 300
     """
     found = _find.now(conn, SERVER, server)
     _refuse_practice(conn, "On Pouta the same call waits until SSH answers.")
-    address = _address(found)
+    address = _address(found, floating_ips.of_servers(conn, [found]))
     waiting.until(
         f"SSH at {address}",
         lambda: [ssh_answers(address)],
@@ -211,16 +213,18 @@ def _logins_with(
 def _logins(conn: Connection, servers: Sequence[Server]) -> Sequence[Login]:
     """How one gets into each; what servers have in common is asked once."""
     of_image = {_made_of(server): server for server in servers}
-    users, pairs = gather(
+    users, pairs, ips = gather(
         lambda: dict(zip(of_image, each(lambda s: _user(conn, s), of_image.values()), strict=True)),
-        lambda: {pair.name: pair.public_key for pair in keypairs.list(conn)},
+        lambda: keypairs.list(conn),
+        lambda: floating_ips.by_server(conn, servers),
     )
 
-    def key(server: Server) -> Path | None:
-        public = pairs.get(server.key_name or "")
-        return keypairs.private_key_of(public) if public else None
+    def login(server: Server) -> Login:
+        pair, led = keypairs.of_server(conn, server, pairs), ips[server.id]
+        key = keypairs.private_key_of(pair.public_key) if pair and pair.public_key else None
+        return Login(server, _address(server, led), users[_made_of(server)], key, bool(led))
 
-    return [Login(s, _address(s), users[_made_of(s)], key(s)) for s in servers]
+    return [login(server) for server in servers]
 
 
 def _made_of(server: Server) -> str:
@@ -235,8 +239,9 @@ def _user(conn: Connection, server: Server) -> str | None:
         return None
 
 
-def _address(server: Server) -> str:
-    found = floating_ips.addresses(server, "floating") or floating_ips.addresses(server)
+def _address(server: Server, ips: Sequence[FloatingIP]) -> str:
+    """Where it answers. Nova's own word on its floating IPs may be another server's by now."""
+    found = [ip.floating_ip_address for ip in ips] or floating_ips.addresses(server, "fixed")
     if not found:
         raise Refused(f"Server '{server.name}' has no address yet.", resource=server)
     return found[0]
@@ -265,7 +270,7 @@ def _entry(login: Login, aliases: dict[str, str], jump: Server | None) -> str:
         lines.append("    # User: the image does not tell; ubuntu, almalinux or cloud-user")
     if login.key:
         lines.append(f'    IdentityFile "{login.key}"')
-    if jump and jump.id != server.id and not floating_ips.addresses(server, "floating"):
+    if jump and jump.id != server.id and not login.is_public:
         lines.append(f"    ProxyJump {aliases[jump.id]}")
     return "\n".join(lines) + "\n"
 

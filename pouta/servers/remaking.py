@@ -18,6 +18,7 @@ from pouta.servers.changing import (
     check_ephemeral,
     doomed_volumes,
     flavor_name,
+    has_flavor,
     switch_off,
 )
 
@@ -59,7 +60,7 @@ def resize(
     """
     wanted = flavors.find(conn, flavor)
     found = at_rest(conn, server)
-    if flavor_name(found) == wanted.name:
+    if has_flavor(found, wanted):
         return confirm_resize(conn, found, timeout=timeout) if confirm else found
     check_flavor(found, wanted, other_family, allow_unbootable)
     check_ephemeral(found, "Resizing", allow_ephemeral_loss)

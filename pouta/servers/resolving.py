@@ -21,9 +21,10 @@ from pouta import (
 )
 from pouta import security_groups as groups
 from pouta.concurrently import gather, meet
-from pouta.errors import InvalidInput, Refused, listed
+from pouta.errors import Ambiguous, InvalidInput, Refused, listed
 from pouta.kinds import FLOATING_IP, SERVER, SUBNET, VOLUME, checked_tags
-from pouta.servers import planning
+from pouta.servers import disks, planning
+from pouta.servers.disks import disk_name, root_name
 
 if TYPE_CHECKING:
     from openstack.block_storage.v3.volume import Volume
@@ -147,14 +148,31 @@ def _completed(conn: Connection, wish: Wish) -> Wish:
     if wish.like is None:
         return wish
     old = _find.one(conn, SERVER, wish.like)
-    its_groups = {group["name"]: None for group in old.security_groups or []}
+    # By their IDs, for groups and networks may share their names; of a server that is gone, only
+    # the names are known.
+    if port := floating_ips.ports_of(conn, [old]).get(old.id):
+        network, its_groups = str(port.network_id), [*port.security_group_ids]
+    else:
+        network = next(iter(old.addresses or {}), "")
+        names = dict.fromkeys(group["name"] for group in old.security_groups or [])
+        its_groups = [name for name in names if name != "default"]
     return replace(
         wish,
         flavor=wish.flavor or old.flavor["original_name"],
-        key_name=(old.key_name or False) if wish.key_name is None else wish.key_name,
-        network=wish.network or next(iter(old.addresses or {}), None),
-        security_groups=wish.security_groups or [name for name in its_groups if name != "default"],
+        key_name=_key_like(conn, old) if wish.key_name is None else wish.key_name,
+        network=wish.network or network or None,
+        security_groups=wish.security_groups or its_groups,
     )
+
+
+def _key_like(conn: Connection, old: Server) -> str | bool | None:
+    """The key pair of a server that a new one shall be like; the user's own for a colleague's."""
+    if old.key_name and old.user_id not in (None, conn.current_user_id):
+        progress.say(
+            f"Key pair '{old.key_name}' of '{old.name}' is another member's: your own is taken."
+        )
+        return None
+    return old.key_name or False
 
 
 def _resolve(
@@ -169,6 +187,7 @@ def _resolve(
             hint="exist_ok=True takes it as it is; or choose another name.",
             resource=first,
         )
+    found["room"] = _with_disks_at_rest(conn, names, wish, found["room"])
     seen, pairs, known = found.pop("networks"), found["keypairs"], found["known_groups"]
     subnets = found.pop("subnets")
     plan = Resolved(
@@ -186,8 +205,12 @@ def _resolve(
             _find.pick("key pair", wish.key_name, pairs) if isinstance(wish.key_name, str) else None
         ),
         groups=[
-            _find.pick("security group", group, known) if isinstance(group, str) else group
-            for group in wish.security_groups
+            group
+            for group in (
+                _find.pick("security group", group, known) if isinstance(group, str) else group
+                for group in wish.security_groups
+            )
+            if not groups.is_default(conn, group)
         ],
     )
     _check_free(conn, plan)
@@ -208,7 +231,7 @@ def _look_up(conn: Connection, names: Sequence[str], wish: Wish) -> dict[str, An
         "flavor": lambda: flavors.find(conn, wish.flavor or ""),
         "networks": lambda: networks.list(conn),
         "subnets": lambda: [*SUBNET.list(conn)] if wish.fixed_ip else [],
-        "existing": lambda: _existing(conn, names),
+        "existing": lambda: _existing(conn, names, taken=wish.exist_ok),
         "known_groups": lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
         "keypairs": lambda: keypairs.list(conn) if wish.key_name is not False else [],
         "server_group": lambda: _server_group(conn, wish.server_group),
@@ -233,7 +256,7 @@ def _check_free(conn: Connection, plan: Resolved) -> None:
     for disk in [*plan.disks, plan.root] if plan.root else plan.disks:
         if not there & {*volumes.attached_to(disk)}:
             volumes.check_free(disk)
-    if plan.address and not there:
+    if plan.address and floating_ips.leads_to(plan.address) not in there:
         floating_ips.check_free(conn, plan.address)
 
 
@@ -288,12 +311,13 @@ def intent(names: Sequence[str], plan: Resolved) -> planning.Intent:
     reached = {floating_ips.leads_to(ip) for ip in plan.room.addresses}
     without_address = [name for name in names if name not in there or there[name].id not in reached]
     disks = [
-        (name, disk_name(name, number), size)
+        (disk_name(name, number), size, there_already(plan, name, number, size))
         for name in names
         for number, size in enumerate(sizes(wish), start=1)
     ]
     if plan.root_size is not None:
-        disks = [*((name, root_name(name), plan.root_size) for name in missing), *disks]
+        size = plan.root_size
+        disks = [*((root_name(name), size, root_there(plan, name)) for name in missing), *disks]
     free: list[tuple[str, str]] = []
     if wish.key_name is None and not keypairs.own(plan.keypairs):
         free.append(("key pair", "your own key"))
@@ -303,7 +327,7 @@ def intent(names: Sequence[str], plan: Resolved) -> planning.Intent:
         flavor=plan.flavor,
         boots_from=getattr(plan.image or plan.root, "name", ""),
         servers=missing,
-        disks=[(disk, size) for name, disk, size in disks if not there_already(plan, name, disk)],
+        disks=[(disk, size) for disk, size, there in disks if not there],
         addresses=len(without_address) if wish.floating_ip is True and plan.external else 0,
         free=free,
     )
@@ -314,37 +338,58 @@ def sizes(wish: Wish) -> Sequence[int]:
     return [size for size in wish.volumes if isinstance(size, int)]
 
 
-def disk_name(server: str, number: int) -> str:
-    return f"{server}-volume-{number}"
-
-
-def root_name(server: str) -> str:
-    return f"{server}-boot"
-
-
-def there_already(plan: Resolved, server: str, disk: str) -> Volume | None:
-    """The volume of this name that `exist_ok` takes: no other server has it."""
+def there_already(plan: Resolved, server: str, number: int, size: int) -> Volume | None:
+    """The volume that `exist_ok` takes for the server's new one of this number."""
     host = plan.existing.get(server)
-    for volume in plan.room.volumes:
-        others = {*volumes.attached_to(volume)} - {host.id if host else ""}
-        sound = volume.status in ("available", "in-use") or not volumes.settled(volume)
-        if volume.name == disk and sound and not others:
-            return volume
-    return None
+    name = disk_name(server, number)
+    return disks.there_already(plan.room.volumes, name, size, host.id if host else None)
+
+
+def root_there(plan: Resolved, server: str) -> Volume | None:
+    """The volume that `exist_ok` takes for a missing server to boot from."""
+    return disks.there_already(
+        plan.room.volumes, root_name(server), plan.root_size or 0, None, plan.image
+    )
 
 
 def ssh_group(rule: groups.Rule) -> str:
     return f"ssh-from-{rule.remote_ip.replace('/', '-')}"
 
 
-def _existing(conn: Connection, names: Sequence[str]) -> dict[str, Server]:
-    """Servers that have these names already; one listing."""
+def _existing(conn: Connection, names: Sequence[str], *, taken: bool) -> dict[str, Server]:
+    """Servers that have these names already; one listing. `taken`: as they are, so none twice."""
     if len(names) == 1:
         found: Iterable[Server] = SERVER.named(conn, names[0])
     else:
         base = re.escape(names[0].removesuffix("-1"))
         found = (s for s in SERVER.list(conn, name=f"^{base}-[0-9]+$") if s.name in {*names})
-    return {server.name: server for server in found}
+    by_name: dict[str, Server] = {}
+    for server in found:
+        if (twin := by_name.get(server.name)) and taken:
+            raise Ambiguous(
+                f"Several servers are called '{server.name}': {listed([twin.id, server.id])}.",
+                hint="Choose another name, or rename or delete those that are not meant.",
+                resource=[twin, server],
+            )
+        by_name[server.name] = server
+    return by_name
+
+
+def _with_disks_at_rest(
+    conn: Connection, names: Sequence[str], wish: Wish, room: planning.Room
+) -> planning.Room:
+    """The room, with the volumes that may be taken as they are once nothing is done to them.
+
+    What a volume was made from is told only then.
+    """
+    numbers = range(1, len(sizes(wish)) + 1)
+    wanted = {root_name(name) for name in names}
+    wanted |= {disk_name(name, number) for name in names for number in numbers}
+
+    def now(disk: Volume) -> Volume:
+        return volumes.at_rest(conn, disk) if disk.name in wanted else disk
+
+    return replace(room, volumes=[now(disk) for disk in room.volumes])
 
 
 def _server_group(conn: Connection, wanted: str | None) -> str | None:

@@ -9,13 +9,20 @@ import threading
 import pytest
 
 import pouta
-from pouta import floating_ips, keypairs, networks, security_groups, servers
+from pouta import billing, floating_ips, keypairs, networks, security_groups, servers
 from pouta.security_groups import Rule
-from tests.wire import answer_lost
+from tests.proxy import once, posts
+from tests.wire import answer_lost, recorded
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7Cb1Sm9gWw8WVyS5rbXGJmQ9H9hV4cRD4mAa9c4Xj1"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKz0gWw8WVyS5rbXGJmQ9H9hV4cRD4mAa9c4Xj1J7Cb4"
 SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
+
+PORT_53 = {"port_range_min": 53, "port_range_max": 53}
+EVERYBODY = {"remote_ip_prefix": None}
+IPV6 = {"ethertype": "IPv6"}
+DB8 = {"remote_ip_prefix": "2001:0db8:0:0::/32"}
+PING6 = {"port": None, "protocol": "icmp", "remote_ip": "2001:db8::/32"}
 
 
 class TestKeyPairs:
@@ -133,6 +140,95 @@ class TestSecurityGroups:
         group = security_groups.allow(practice_conn, "web", port=443, remote_ip="0.0.0.0/0")
         assert "0.0.0.0/0" in str([r["remote_ip_prefix"] for r in group.security_group_rules])
 
+    @pytest.mark.parametrize(
+        ("asked", "there"),
+        [
+            ({"port": 22}, {"protocol": "6", "port_range_min": 22, "port_range_max": 22}),
+            ({"port": 53, "protocol": "udp"}, {"protocol": "17", **PORT_53}),
+            ({"port": None, "protocol": "icmp"}, {"protocol": "1"}),
+            ({"port": (1, 65535)}, {"protocol": "tcp"}),
+            ({"port": 53, "remote_ip": "0.0.0.0/0"}, {"protocol": "TCP", **PORT_53, **EVERYBODY}),
+            ({"port": 53, "remote_ip": "::/0"}, {**PORT_53, **EVERYBODY, **IPV6}),
+            ({"port": 53, "remote_ip": "0.0.0.0/0"}, {**PORT_53, "remote_ip_prefix": "0.0.0.0/0"}),
+            ({"port": 53}, {**PORT_53, "remote_ip_prefix": "192.0.2.77/24"}),
+            ({"port": 53, "remote_ip": "2001:db8::/32"}, {**PORT_53, **IPV6, **DB8}),
+            (PING6, {"protocol": "icmpv6", **IPV6, **DB8}),
+            (PING6, {"protocol": "ipv6-icmp", **IPV6, **DB8}),
+            (PING6, {"protocol": "58", **IPV6, **DB8}),
+            (PING6, {"protocol": "icmp", **IPV6, **DB8}),
+        ],
+        ids=str,
+    )
+    def test_an_equal_rule_of_another_tool_is_there_already(self, practice_conn, asked, there):
+        group = practice_conn.network.create_security_group(name="web")
+        rule = {"direction": "ingress", "protocol": "tcp", "remote_ip_prefix": "192.0.2.0/24"}
+        practice_conn.network.create_security_group_rule(
+            security_group_id=group.id, **{**rule, **there}
+        )
+        before = rules_in(practice_conn, group)
+        for _ in range(2):
+            with recorded() as requests:
+                security_groups.allow(
+                    practice_conn, "web", **{"remote_ip": "192.0.2.0/24", **asked}
+                )
+            assert {request.split()[0] for request in requests} == {"GET"}
+        assert rules_in(practice_conn, group) == before
+
+    def test_a_wider_rule_is_not_the_one_that_was_asked_for(self, practice_conn):
+        """Whoever removes it later would close the port."""
+        wide = {"port": (1, 65535), "remote_ip": "192.0.2.0/24"}
+        security_groups.allow(practice_conn, "web", **wide)
+        group = security_groups.allow(practice_conn, "web", port=80, remote_ip="192.0.2.7")
+        ports = {rule["port_range_min"] for rule in group.security_group_rules}
+        assert ports == {None, 80}
+
+    def test_every_port_is_asked_for_once(self, practice_conn):
+        security_groups.allow(practice_conn, "web", port=(1, 65535), remote_ip="192.0.2.7")
+        group = security_groups.allow(
+            practice_conn, "web", port=(1, 65535), remote_ip="192.0.2.7/32"
+        )
+        assert "tcp from 192.0.2.7/32" in str(security_groups.list(practice_conn))
+        assert len(rules_in(practice_conn, group)) == 3  # two let everything out
+
+    def test_a_rule_that_somebody_makes_in_the_same_moment_is_there(
+        self, practice_conn, conn, proxy
+    ):
+        security_groups.ensure(practice_conn, "web")
+        mine = {"port": 443, "remote_ip": "192.0.2.7"}
+        once(
+            proxy,
+            posts("/security-group-rules"),
+            None,
+            act=lambda: security_groups.allow(practice_conn, "web", **mine),
+        )
+        group = security_groups.allow(conn, "web", **mine)
+        assert [r.status for r in proxy.seen if posts("/security-group-rules")(r)] == [409]
+        ports = [r["port_range_min"] for r in group.security_group_rules if r["port_range_min"]]
+        assert ports == [443]
+
+    def test_of_two_groups_of_one_name_the_one_of_that_id_is_opened(self, practice_conn):
+        twins = [practice_conn.network.create_security_group(name="web") for _ in range(2)]
+        port = {"port": 443, "remote_ip": "192.0.2.7"}
+        with pytest.raises(pouta.Ambiguous, match=twins[0].id):
+            security_groups.allow(practice_conn, "web", **port)
+        assert security_groups.allow(practice_conn, twins[0].id, **port).id == twins[0].id
+        assert security_groups.allow(practice_conn, twins[0], **port).id == twins[0].id
+        own = security_groups.allow(practice_conn, twins[0], port=22, remote_group="web")
+        assert {r["remote_group_id"] for r in own.security_group_rules} == {None, twins[0].id}
+        assert len(rules_in(practice_conn, twins[0])) == 4
+        assert len(rules_in(practice_conn, twins[1])) == 2
+        assert len([g for g in practice_conn.network.security_groups() if g.name != "default"]) == 2
+
+    def test_the_default_group_is_not_changed_by_its_id_either(self, practice_conn):
+        default = security_groups.find(practice_conn, "default")
+        for given in (default, default.id):
+            with pytest.raises(pouta.Refused, match="group of their own"):
+                security_groups.allow(practice_conn, given, port=80, remote_ip="192.0.2.7")
+
+
+def rules_in(conn, group):
+    return {rule["id"] for rule in conn.network.get_security_group(group.id).security_group_rules}
+
 
 class TestMyIp:
     @pytest.fixture
@@ -202,6 +298,59 @@ class TestFloatingIps:
         with answer_lost("POST", "/floatingips"):
             floating_ips.attach(practice_conn, "web")
         assert len([*practice_conn.network.ips()]) == 1
+
+    def test_an_address_of_a_port_without_a_server_is_in_use(self, practice_conn):
+        """A virtual IP, or a load balancer: it is no waste, and nobody takes it unasked."""
+        vip = port_with_address(practice_conn, "vip")
+        address = vip.floating_ip_address
+        servers.launch(practice_conn, "web", **SMALL)
+        assert floating_ips.list(practice_conn).cells()[0][3] == "port vip"
+        assert billing.waste(practice_conn) == []
+        assert [row.wasted for row in billing.estimate(practice_conn) if row.name == address] == [
+            False
+        ]
+        with pytest.raises(pouta.Refused, match="leads to port 'vip', which no server has"):
+            floating_ips.release(practice_conn, address)
+        with pytest.raises(pouta.Refused, match="leads to port 'vip'"):
+            floating_ips.attach(practice_conn, "web", address)
+        with pytest.raises(pouta.Refused, match="leads to port 'vip'"):
+            servers.launch(practice_conn, "db", **SMALL, floating_ip=address)
+        assert floating_ips.find(practice_conn, address).port_id == vip.port_id
+        floating_ips.release(practice_conn, address, in_use=True)
+        assert [*practice_conn.network.ips()] == []
+
+    def test_the_addresses_of_servers_are_those_of_all_their_ports(
+        self, practice_conn, monkeypatch
+    ):
+        """Neutron's word, not Nova's; and in pages, as a URL holds only so many IDs."""
+        fleet = servers.launch_many(practice_conn, "node", 3, **SMALL)
+        one = floating_ips.attach(practice_conn, "node-1")
+        second = practice_conn.network.create_port(
+            network_id=networks.default(practice_conn).id, name="second"
+        )
+        practice_conn.compute.create_server_interface(fleet[0], port_id=second.id)
+        two = practice_conn.network.create_ip(
+            floating_network_id=networks.external(practice_conn).id, port_id=second.id
+        )
+
+        def of(*which):
+            return {ip.id for ip in floating_ips.of_servers(practice_conn, which)}
+
+        assert of(fleet[0]) == {one.id, two.id}
+        assert of(fleet[2]) == of() == set()
+        monkeypatch.setattr(floating_ips, "IDS_IN_A_URL", 2)
+        # Nova has not heard of it yet.
+        last = next(practice_conn.network.ports(device_id=fleet[2].id))
+        practice_conn.network.update_ip(one, port_id=last.id)
+        assert of(*fleet) == {one.id, two.id}
+        assert of(fleet[0]) == {two.id}
+
+
+def port_with_address(conn, name):
+    """An address that leads to a port that no server has."""
+    port = conn.network.create_port(network_id=networks.default(conn).id, name=name)
+    outside = networks.external(conn).id
+    return conn.network.create_ip(floating_network_id=outside, port_id=port.id)
 
 
 class TestNetworks:

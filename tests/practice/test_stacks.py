@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 
 import pytest
@@ -62,6 +63,14 @@ def test_a_hidden_value_that_does_not_fit_is_not_told(practice_conn, caplog):
     assert left(practice_conn) == []
 
 
+def until(done):
+    for _ in range(100):
+        if done():
+            return
+        time.sleep(0.2)
+    raise AssertionError("it does not come to it")
+
+
 def left(conn):
     return [
         *(stack.name for stack in conn.orchestration.stacks()),
@@ -100,6 +109,163 @@ def test_a_stack_is_made_read_and_deleted_with_all_that_is_in_it(practice_conn, 
     assert len(left(practice_conn)) == 3
     stacks.delete(practice_conn, "lab", delete_volumes=True)
     assert left(practice_conn) == []
+
+
+DISK = """\
+heat_template_version: 2018-08-31
+resources:
+  disk:
+    type: OS::Cinder::Volume
+    properties: {size: 1}
+"""
+DEEP = """\
+heat_template_version: 2018-08-31
+resources:
+  plain:
+    type: OS::Cinder::Volume
+    properties: {size: 1}
+  aws:
+    type: AWS::EC2::Volume
+    properties: {AvailabilityZone: nova, Size: 1}
+  mine:
+    type: Lab::Disk
+    properties: {size: 1}
+  group:
+    type: OS::Heat::ResourceGroup
+    properties: {count: 2, resource_def: {type: inner.yaml}}
+  kept:
+    type: OS::Cinder::Volume
+    deletion_policy: Retain
+    properties: {size: 1}
+  kept_group:
+    type: OS::Heat::ResourceGroup
+    deletion_policy: Retain
+    properties: {count: 1, resource_def: {type: disk.yaml}}
+  others:
+    type: OS::Cinder::Volume
+    external_id: EXTERNAL
+  nothing:
+    type: OS::Heat::None
+"""
+INNER = """\
+heat_template_version: 2018-08-31
+resources:
+  below:
+    type: disk.yaml
+"""
+
+
+def test_data_is_found_at_any_depth_and_by_any_type_and_what_stays_is_not_named(
+    practice_conn, practice_cloud, tmp_path
+):
+    conn = practice_conn
+    quota = {"volumes": 20, "gigabytes": 100}
+    practice_cloud.admin.block_storage.update_quota_set(conn.current_project_id, **quota)
+    outside = pouta.volumes.create(conn, "outside", 1)
+    aliased = DEEP.replace("type: Lab::Disk", "type: OS::Cinder::Volume")
+    (tmp_path / "lab.yaml").write_text(aliased.replace("EXTERNAL", outside.id))
+    (tmp_path / "inner.yaml").write_text(INNER)
+    (tmp_path / "disk.yaml").write_text(DISK)
+    lab = stacks.create(conn, "lab", tmp_path / "lab.yaml")
+    before = {volume.id for volume in conn.block_storage.volumes()}
+
+    lost = stacks.data_in(conn, lab)
+    deep = {"group/0/below/disk", "group/1/below/disk"}
+    assert {held.path for held in lost} == {"plain", "aws", "mine"} | deep
+    with pytest.raises(pouta.Refused, match="whose data would be lost") as caught:
+        stacks.delete(conn, "lab", delete_data=True)
+    assert all(f"'{path}'" in str(caught.value) for path in deep | {"aws"})
+    assert "kept" not in str(caught.value)
+    assert "delete_volumes=True" in caught.value.hint
+    assert {volume.id for volume in conn.block_storage.volumes()} == before
+
+    stacks.delete(conn, "lab", delete_volumes=True)
+    assert before - {volume.id for volume in conn.block_storage.volumes()} == {
+        held.id for held in lost
+    }
+    assert outside.id in {volume.id for volume in conn.block_storage.volumes()}
+
+
+def test_a_type_of_the_users_own_name_is_known_by_what_it_is(practice_conn):
+    described = {
+        "heat_template_version": "2018-08-31",
+        "resources": {"mine": {"type": "Lab::Disk", "properties": {"size": 1}}},
+    }
+    registry = {"resource_registry": {"Lab::Disk": "OS::Cinder::Volume"}}
+    body = {"stack_name": "lab", "template": described, "environment": registry}
+    assert practice_conn.orchestration.post("/stacks", json=body).status_code == 201
+    until(lambda: stacks.find(practice_conn, "lab").status == "CREATE_COMPLETE")
+    with pytest.raises(pouta.Refused, match="the volumes 'mine', whose data would be lost"):
+        stacks.delete(practice_conn, "lab")
+    stacks.delete(practice_conn, "lab", delete_volumes=True)
+    assert left(practice_conn) == []
+
+
+def test_what_goes_with_a_server_and_what_is_only_attached(practice_conn, template):
+    """Nova deletes a volume with its server where it was told so at its launch, or since."""
+    data = pouta.volumes.create(practice_conn, "data", 1)
+    described = (
+        template.split("  disk:")[0]
+        + f"""\
+  doomed:
+    type: OS::Nova::Server
+    properties:
+      flavor: standard.tiny
+      networks: [{{network: {pouta.networks.default(practice_conn).id}}}]
+      block_device_mapping_v2:
+        - {{image: cirros, volume_size: 1, delete_on_termination: true, boot_index: 0}}
+  inside:
+    type: OS::Cinder::VolumeAttachment
+    properties: {{volume_id: {data.id}, instance_uuid: {{get_resource: server}}}}
+"""
+    )
+    lab = stacks.create(practice_conn, "lab", described)
+    (held,) = stacks.data_in(practice_conn, lab)
+    assert held.path == f"doomed/{held.id}"
+    with pytest.raises(pouta.Refused, match=held.id):
+        stacks.delete(practice_conn, "lab")
+    stacks.delete(practice_conn, "lab", delete_volumes=True)
+    assert [volume.id for volume in practice_conn.block_storage.volumes()] == [data.id]
+
+
+def test_what_is_kept_as_a_backup_is_no_loss(practice_conn):
+    disk = {"type": "OS::Cinder::Volume", "properties": {"size": 1}, "deletion_policy": "Snapshot"}
+    described = {"heat_template_version": "2018-08-31", "resources": {"disk": disk}}
+    lab = stacks.create(practice_conn, "lab", described)
+    assert stacks.data_in(practice_conn, lab) == []
+    del disk["deletion_policy"]
+    practice_conn.orchestration.put(f"/stacks/lab/{lab.id}", json={"template": described})
+    until(lambda: stacks.find(practice_conn, "lab").status == "UPDATE_COMPLETE")
+    assert [held.path for held in stacks.data_in(practice_conn, lab)] == ["disk"]
+    stacks.delete(practice_conn, lab, delete_volumes=True)
+    assert left(practice_conn) == []
+
+
+def test_a_container_with_objects_and_a_stack_of_the_stack(practice_conn, tmp_path):
+    inner = """\
+heat_template_version: 2018-08-31
+resources:
+  box:
+    type: OS::Swift::Container
+    properties: {PurgeOnDelete: true}
+  empty:
+    type: OS::Swift::Container
+"""
+    (tmp_path / "inner.yaml").write_text(inner)
+    (tmp_path / "lab.yaml").write_text(
+        "heat_template_version: 2018-08-31\nresources:\n  beside:\n    type: OS::Heat::Stack\n"
+        "    properties: {template: {get_file: inner.yaml}}\n"
+    )
+    lab = stacks.create(practice_conn, "lab", tmp_path / "lab.yaml")
+    assert stacks.data_in(practice_conn, lab) == []
+    boxes = [box.name for box in practice_conn.object_store.containers() if "box" in box.name]
+    (tmp_path / "a.txt").write_text("data")
+    pouta.object_store.upload(practice_conn, tmp_path / "a.txt", boxes[0])
+    with pytest.raises(pouta.Refused, match="the containers 'beside/box'") as caught:
+        stacks.delete(practice_conn, "lab", delete_volumes=True)
+    assert "delete_data=True" in caught.value.hint
+    stacks.delete(practice_conn, "lab", delete_data=True)
+    assert [*practice_conn.object_store.containers()] == []
 
 
 def test_a_stack_that_fails_is_removed_and_says_why(practice_conn, template):
