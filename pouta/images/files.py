@@ -295,7 +295,8 @@ class _NewImage(Kind[Any]):
 
         answer = conn.image.post("/images", json=attributes)
         raise_from_response(answer)
-        return Image.existing(connection=conn, **answer.json())
+        known = {name: attributes[name] for name in ("id", "name", "disk_format")}
+        return Image.existing(connection=conn, status="queued", **known)
 
     def noted(self, attributes: dict[str, Any], mark: str, tags: Sequence[str]) -> dict[str, Any]:
         return {**attributes, "id": _id_for(mark), "tags": [*tags]}

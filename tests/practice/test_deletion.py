@@ -114,6 +114,7 @@ class TestBackAtRest:
         with pytest.raises(pouta.Refused, match=r"back to available\. Something still uses"):
             volumes.delete(practice_conn, "data")
         assert volumes.find(practice_conn, "data").status == "available"
+        practice_conn.block_storage.set_volume_metadata(data, practice_watched="0")
 
     def test_a_snapshot_with_a_copy_stays_and_the_copy_is_named(self, practice_conn):
         volumes.create(practice_conn, "data", 1)
@@ -147,16 +148,17 @@ class TestBackAtRest:
 class TestSeveral:
     def test_servers_go_at_once_with_what_was_named(self, practice_conn):
         conn = practice_conn
-        servers.launch_many(conn, "node", 3, **SMALL, floating_ip=True, volumes=[1])
+        servers.launch_many(conn, "node", 2, **SMALL, floating_ip=True, volumes=[1])
+        servers.launch(conn, "other", **SMALL, volumes=[1])
         servers.delete(
             conn,
             [servers.find(conn, "node-1"), "node-2", "node-1"],
             release_floating_ips=True,
             delete_volumes=True,
         )
-        assert names(conn, SERVER) == {"node-3"}
-        assert names(conn, VOLUME) == {"node-3-volume-1"}
-        assert len(floating_ips.list(conn)) == 1
+        assert names(conn, SERVER) == {"other"}
+        assert names(conn, VOLUME) == {"other-volume-1"}
+        assert floating_ips.list(conn) == []
 
     def test_the_outcome_of_each_is_told(self, practice_conn):
         conn = practice_conn
