@@ -89,7 +89,7 @@ def ensure(
 
     `POST /v2.0/security-groups` and `/v2.0/security-group-rules`.
     """
-    _find.check_name(SECURITY_GROUP.noun, name)
+    _find.check_plain_name(SECURITY_GROUP.noun, name)
     if name == "default" and rules:
         raise Refused(
             "The group 'default' is not changed: without its rules a server gets no SSH key.",

@@ -76,7 +76,7 @@ def upload(
             f"Only private images can be uploaded, not {visibility} ones.",
             hint="pouta.images.share(conn, image, project_id) lets another project use it.",
         )
-    _find.check_name(IMAGE.noun, name)
+    _find.check_plain_name(IMAGE.noun, name)
     with Made(conn) as made:
         image: Image = made.create(
             _NEW_IMAGE,
@@ -119,6 +119,7 @@ def download(
     name; a download that broke off goes on from there when it is called again.
     `GET /v2/images/{id}/file`.
     """
+    file = streams.local_path(path)
     found = _find.now(conn, IMAGE, image)
     if found.status != "active":
         raise Refused(f"Image '{found.name}' is {found.status}: there is nothing to download yet.")
@@ -128,9 +129,9 @@ def download(
             "volume.",
             hint="Its data are in volume snapshots: pouta.volumes.create(conn, name, snapshot=…).",
         )
-    file = Path(path).expanduser()
     if file.is_dir():
         file /= f"{found.name or found.id}.{found.disk_format}".replace("/", "_")
+    streams.check_target(file, overwrite=overwrite)
 
     def ask(start: int) -> Response:
         from openstack.exceptions import raise_from_response
@@ -225,7 +226,8 @@ def unshare(conn: Connection, image: str | Image, project_id: str) -> Image:
     Not shared with it, nothing changes. `DELETE /v2/images/{id}/members/{project_id}`.
     """
     found = _own(conn, image, "unshared")
-    _glance(conn).remove_member(project_id, found.id, ignore_missing=True)
+    if project_id in {member.member_id for member in _glance(conn).members(found.id)}:
+        _glance(conn).remove_member(project_id, found.id, ignore_missing=True)
     if not [*_glance(conn).members(found.id)]:
         _glance(conn).update_image(found.id, visibility="private")
     return IMAGE.get(conn, found.id)

@@ -22,7 +22,7 @@ from pouta import (
 from pouta import security_groups as groups
 from pouta.concurrently import gather, meet
 from pouta.errors import InvalidInput, Refused, listed
-from pouta.kinds import FLOATING_IP, SERVER, SUBNET, TAG, VOLUME
+from pouta.kinds import FLOATING_IP, SERVER, SUBNET, TAG, VOLUME, pattern
 from pouta.servers import planning
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ def _check(names: Sequence[str], wish: Wish) -> None:
             raise InvalidInput(
                 f"{field_name} is a list, not {given!r:.80}.", hint=f"{field_name}=[{given!r:.80}]"
             )
-    _find.check_name("server", names[-1])
+    _find.check_plain_name("server", names[-1])
+    for disk in _new_disks(names[-1], wish):
+        _find.check_name(VOLUME.noun, disk)
     if (wish.image is None) == (wish.boot_volume is None):
         raise InvalidInput(
             "A server boots from an image= or from a boot_volume=: give one of them."
@@ -319,6 +321,12 @@ def sizes(wish: Wish) -> Sequence[int]:
     return [size for size in wish.volumes if isinstance(size, int)]
 
 
+def _new_disks(server: str, wish: Wish) -> Sequence[str]:
+    """The names of the volumes that will be made for a server."""
+    root = [] if wish.boot_volume_size in (None, False) else [root_name(server)]
+    return root + [disk_name(server, number) for number, _ in enumerate(sizes(wish), start=1)]
+
+
 def disk_name(server: str, number: int) -> str:
     return f"{server}-volume-{number}"
 
@@ -347,7 +355,7 @@ def _existing(conn: Connection, names: Sequence[str]) -> dict[str, Server]:
     if len(names) == 1:
         found: Iterable[Server] = SERVER.named(conn, names[0])
     else:
-        base = re.escape(names[0].removesuffix("-1"))
+        base = pattern(names[0].removesuffix("-1"))
         found = (s for s in SERVER.list(conn, name=f"^{base}-[0-9]+$") if s.name in {*names})
     return {server.name: server for server in found}
 
