@@ -324,6 +324,8 @@ def _table(objects: Sequence[Object]) -> Table[Object]:
 
 def _files(root: Path, name: str | None) -> dict[str, Path]:
     """The files to send, by the names that they get."""
+    if not root.exists():
+        raise InvalidInput(f"There is no file or folder {root}.")
     if not root.is_dir():
         return {name or root.name: streams.existing_file(root)}
     prefix = (name if name is not None else root.resolve().name).strip("/")

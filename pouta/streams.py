@@ -211,6 +211,10 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     except RuntimeError as error:
         raise InvalidInput(f"{os.fspath(path)!r:.80}: {error}") from None
     check_path(full)
+    try:
+        full.exists()
+    except OSError as error:
+        raise InvalidInput(f"{full} cannot be reached: {error.strerror}.") from error
     return full
 
 
