@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -144,17 +144,18 @@ def download(
     with _let_in(conn):
         if name is None or name.endswith("/"):
             wanted = _places(target, _objects(conn, container, name or ""))
-            taken = {*wanted.values()}
+            others = set()
         else:
             wanted = {name: _place(target, name)}
-            taken = _taken_by_another(conn, container, name, wanted[name])
+            others = _taken_by_another(conn, container, name, wanted[name])
         found = each(lambda name: _look(conn, container, name), wanted)
-        missing = [_Wanted(held, wanted[held.name]) for held in found]
+        parts = streams.parts_of([*wanted.values()], others)
+        missing = [_Wanted(held, wanted[held.name], parts[wanted[held.name]]) for held in found]
         missing = [one for one in missing if not _is_there(one, overwrite)]
         with streams.Meter(
             f"'{name or container}' downloaded", sum(one.held.size for one in missing)
         ) as meter:
-            each(lambda one: _fetch(conn, container, one, taken, meter, overwrite), missing)
+            each(lambda one: _fetch(conn, container, one, meter, overwrite), missing)
         return [wanted[held.name] for held in found]
 
 
@@ -205,7 +206,7 @@ def temporary_url(
         raise InvalidInput(f"A temporary URL is for GET, HEAD or PUT, not '{method}'.")
     if seconds <= 0:
         raise InvalidInput(f"A temporary URL lives for some seconds, not {seconds:g}.")
-    if _has_dots(container) or _has_dots(name):
+    if _has_dots(name):
         raise InvalidInput(
             f"No URL leads to {f'{container}/{name}'!r:.80}: browsers take '.' and '..' out of it."
         )
@@ -252,10 +253,11 @@ class _Held:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """An object, and the file that it is to become."""
+    """An object, the file that it is to become, and the one that holds what has come of it."""
 
     held: _Held
     file: Path
+    part: Path
 
 
 def _look(conn: Connection, container: str, name: str) -> _Held:
@@ -348,10 +350,10 @@ def check_name(container: str) -> None:
 
 def _check(container: str, name: str = "any") -> None:
     """Refuse what no container, or no object, can be called; "" would lead to what holds it."""
-    if not _fits(container, CONTAINER_LIMIT) or "/" in container:
+    if not _fits(container, CONTAINER_LIMIT) or "/" in container or _has_dots(container):
         raise InvalidInput(
             f"{container!r:.80} is no name for a container: 1 to {CONTAINER_LIMIT} bytes of UTF-8 "
-            "without /."
+            "without /, not '.' and not '..'."
         )
     if not _fits(name, OBJECT_LIMIT):
         raise InvalidInput(
@@ -583,12 +585,7 @@ def _is_there(wanted: _Wanted, overwrite: bool) -> bool:
 
 
 def _fetch(
-    conn: Connection,
-    container: str,
-    wanted: _Wanted,
-    taken: Set[Path],
-    meter: streams.Meter,
-    overwrite: bool,
+    conn: Connection, container: str, wanted: _Wanted, meter: streams.Meter, overwrite: bool
 ) -> None:
     held = wanted.held
 
@@ -606,7 +603,7 @@ def _fetch(
         size=held.size,
         is_right=held.is_same,
         overwrite=overwrite,
-        part=streams.part_of(wanted.file, taken),
+        part=wanted.part,
     )
 
 
@@ -644,7 +641,9 @@ def _url(*names: str) -> str:
 def _listed(conn: Connection, url: str, **query: str) -> Iterator[dict[str, Any]]:
     """Page by page. openstacksdk puts names into URLs unquoted: `run#1` would lead it to `run`."""
     query |= {"format": "json", "marker": ""}
-    while page := _checked(conn.object_store.get(url, params=query)).json():
+    while (answer := _checked(conn.object_store.get(url, params=query))).content:
+        if not (page := answer.json()):
+            return
         yield from page
         query["marker"] = page[-1]["name"]
 

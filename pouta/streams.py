@@ -191,8 +191,8 @@ def check_path(path: Path) -> None:
     longest = max((os.fsencode(part) for part in path.parts), key=len, default=b"")
     if b"\0" in whole or len(longest) > NAME_LIMIT or len(whole) > PATH_LIMIT:
         raise InvalidInput(
-            f"No file can be called {path.name!r:.80}: names have up to {NAME_LIMIT} bytes, and "
-            f"with their folders {PATH_LIMIT}."
+            f"No file can be called {os.fsdecode(longest)!r:.80}: names have up to {NAME_LIMIT} "
+            f"bytes, and with their folders {PATH_LIMIT}."
         )
 
 
@@ -202,6 +202,16 @@ def part_of(path: Path, taken: Set[Path] = frozenset()) -> Path:
     if len(os.fsencode(part.name)) > NAME_LIMIT:
         part = path.with_name(hashlib.sha256(os.fsencode(path.name)).hexdigest() + ".part")
     return part_of(part, taken) if part in taken else part
+
+
+def parts_of(paths: Sequence[Path], others: Set[Path]) -> dict[Path, Path]:
+    """`part_of` each path, no two alike."""
+    taken = {*paths, *others}
+    parts = {}
+    for path in paths:
+        parts[path] = part_of(path, taken)
+        taken.add(parts[path])
+    return parts
 
 
 def local_path(path: str | os.PathLike[str]) -> Path:

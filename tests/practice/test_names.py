@@ -7,7 +7,7 @@ it. They stay as they are.
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 import pouta
@@ -51,6 +51,7 @@ def few(examples):
         derandomize=True,
         database=None,
         suppress_health_check=[*HealthCheck],
+        phases=[Phase.explicit, Phase.generate],  # a smaller example is not worth its requests
     )
 
 
@@ -200,7 +201,7 @@ def test_a_stack_is_found_by_its_name_whatever_that_is(conn):
     holds()
 
 
-SERVER_NAMES = ("web|1 (x)*", "50% #1?", "^a.b$", "a\\b[c]", "märz+&=")
+SERVER_NAMES = ("web|b$ (x)*", "50%25 #1?&name=web", "^märz.+\\[c]{}")
 SERVER = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
 
 
@@ -208,9 +209,8 @@ def test_servers_are_found_by_their_names_whatever_these_are(conn):
     ids = {name: servers.launch(conn, name, **SERVER).id for name in (*SERVER_NAMES, "web", "b$")}
     for name, id in ids.items():
         assert servers.find(conn, name).id == id
-        with pytest.raises(pouta.Refused, match="There is a server"):
-            servers.launch(conn, name, **SERVER)
-        assert servers.launch(conn, name, **SERVER, exist_ok=True).id == id
+    with pytest.raises(pouta.Refused, match="There is a server"):
+        servers.launch(conn, SERVER_NAMES[0], **SERVER)
     for name in SERVER_NAMES:
         servers.delete(conn, name)
     assert {server.name for server in servers.list(conn)} == {"web", "b$"}
@@ -247,7 +247,7 @@ FINDS = (
 )
 
 
-@few(12)
+@few(8)
 @given(NAMES)
 @example("in:a,b")
 @example("*")
@@ -309,8 +309,8 @@ def test_containers_and_objects_of_any_name(conn, files, tmp_path):
             object_store.upload(conn, files(f"{name} {held}"), name, name=held)
     before = everything(conn)
 
-    @few(40)
-    @given(NAMES, NAMES)
+    @few(15)
+    @given(NAMES, NAMES.filter(bool))  # without a name an object is called like its file
     @example("run#1", "a")
     @example("a?b", "a")
     @example("a?prefix=b", "a?b")
@@ -339,9 +339,9 @@ def test_containers_and_objects_of_any_name(conn, files, tmp_path):
         object_store.delete(conn, container, name)
         if container not in CONTAINERS:
             object_store.delete(conn, container)
-        assert everything(conn) == before
 
     holds()
+    assert everything(conn) == before
     for name in CONTAINERS:
         object_store.delete(conn, name, all_objects=True)
     assert object_store.list(conn) == []
