@@ -17,14 +17,6 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def practice_conn(practice_conn):
-    """openstacksdk cannot delete what has # or ? in its name, so it is done here."""
-    yield practice_conn
-    while left := [*practice_conn.object_store.containers()]:
-        object_store.delete(practice_conn, left[0].name, all_objects=True)
-
-
-@pytest.fixture
 def big(tmp_path):
     """3.5 MiB, no two MiB alike."""
     file = tmp_path / "big.bin"
