@@ -36,7 +36,7 @@ def check_plain_name(noun: str, name: Any) -> None:
     check_name(noun, name)
     if max(name) > "\ufffe":
         raise InvalidInput(
-            f"{name!r:.80} is no name for {_article(noun)}: the cloud takes no {max(name)!r} in it."
+            f"Invalid {noun} name {name!r:.80}: the cloud does not take {max(name)!r} in it."
         )
 
 
@@ -141,7 +141,7 @@ def _resource(kind: Kind[R], wanted: Any) -> R:
             f"not by {wanted!r:.80}."
         )
     if not re.fullmatch(ID, ours):
-        raise InvalidInput(f"{ours!r:.80} is no ID of {_article(kind.noun)}.")
+        raise InvalidInput(f"Invalid {kind.noun} ID {ours!r:.80}: look it up by its name.")
     expected = {"ip": "floatingip"}.get(kind.verb, kind.verb)
     if key and key != expected:
         raise InvalidInput(f"Expected {_article(kind.noun)}, got the {key} '{name_of(wanted)}'.")

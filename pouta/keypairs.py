@@ -259,6 +259,6 @@ def _check_name(name: str) -> None:
     _find.check_name(KEYPAIR.noun, name)
     if not re.fullmatch(NAME, name) or len(name) > FILE_NAME_LIMIT:
         raise InvalidInput(
-            f"{name!r:.80} is no name for a key pair: use up to {FILE_NAME_LIMIT} letters a to z, "
-            "digits, blanks, _ and -, no - first."
+            f"Invalid key pair name {name!r:.80}: use up to {FILE_NAME_LIMIT} letters a to z, "
+            "digits, blanks, _ and -, and no - first."
         )

@@ -208,7 +208,7 @@ def temporary_url(
         raise InvalidInput(f"A temporary URL lives for some seconds, not {seconds:g}.")
     if _has_dots(name):
         raise InvalidInput(
-            f"No URL leads to {f'{container}/{name}'!r:.80}: browsers take '.' and '..' out of it."
+            f"Object {name!r:.80} cannot have a temporary URL: browsers resolve '.' and '..'."
         )
     with _let_in(conn):
         if method == "PUT":
@@ -357,7 +357,7 @@ def _check(container: str, name: str = "any") -> None:
         )
     if not _fits(name, OBJECT_LIMIT):
         raise InvalidInput(
-            f"{name!r:.80} is no name for an object: 1 to {OBJECT_LIMIT} bytes of UTF-8."
+            f"Invalid object name {name!r:.80}: use 1 to {OBJECT_LIMIT} bytes of UTF-8."
         )
 
 
@@ -374,7 +374,8 @@ def _check_new(container: str, files: Mapping[str, Path], largest: int) -> None:
         _check(container, name)
         if _has_dots(name):
             raise InvalidInput(
-                f"{name!r:.80} is no name for an object: '.' or '..' in it can lead to another."
+                f"Invalid object name {name!r:.80}: leave out '.' and '..' between slashes, which "
+                "a proxy may resolve to another object."
             )
         if file.stat().st_size > largest:
             try:
@@ -519,7 +520,7 @@ def _place(target: Path, name: str) -> Path:
         return target
     last = name.rsplit("/", 1)[-1]
     if last in (".", ".."):
-        raise InvalidInput(f"No file can be called {last!r}.", hint="Give the path of a file.")
+        raise InvalidInput(f"Invalid file name {last!r}.", hint="Give the path of a file.")
     streams.check_path(target / last)
     return target / last
 
@@ -529,8 +530,9 @@ def _places(folder: Path, objects: Sequence[Object]) -> dict[str, Path]:
     lost = [held.name for held in objects if held.name.endswith("/") and held._bytes]
     if lost:
         raise Refused(
-            f"{streams.few(lost)} hold data, and no file has a name that ends in '/'.",
-            hint="Copy them to another name first.",
+            f"Cannot download {streams.few(lost)}: the name ends in '/', as no file's can, and the "
+            "object holds data.",
+            hint="Copy it to another name first, or download the others one by one.",
         )
     names = [held.name for held in objects if not held.name.endswith("/")]  # else a folder's mark
     real = cache(Path.resolve)
@@ -539,18 +541,19 @@ def _places(folder: Path, objects: Sequence[Object]) -> dict[str, Path]:
     for name, file in files.items():
         place = real(file.parent) / file.name
         if place in by_place:
-            raise _cannot_both(by_place[place], name, f"would both be the file {file}")
+            raise _cannot_both(by_place[place], name, f"both would be the file {file}")
         by_place[place] = name
     for place, name in by_place.items():
         for parent in place.parents:
             if parent in by_place:
-                raise _cannot_both(by_place[parent], name, "would be a file and a folder in one")
+                why = f"{parent} would be both a file and a folder"
+                raise _cannot_both(by_place[parent], name, why)
     return files
 
 
 def _cannot_both(one: str, other: str, why: str) -> Refused:
     return Refused(
-        f"The objects {one!r:.80} and {other!r:.80} {why}.",
+        f"The objects {one!r:.80} and {other!r:.80} cannot both be downloaded: {why}.",
         hint="Download them one by one, each to a path of its own.",
     )
 

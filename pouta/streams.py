@@ -187,12 +187,12 @@ def check_path(path: Path) -> None:
     try:
         whole = os.fsencode(path)
     except UnicodeEncodeError as error:
-        raise InvalidInput(f"No file can be called {str(path)!r:.80}: {error.reason}.") from None
+        raise InvalidInput(f"Invalid file name {str(path)!r:.80}: {error.reason}.") from None
     longest = max((os.fsencode(part) for part in path.parts), key=len, default=b"")
     if b"\0" in whole or len(longest) > NAME_LIMIT or len(whole) > PATH_LIMIT:
         raise InvalidInput(
-            f"No file can be called {os.fsdecode(longest)!r:.80}: names have up to {NAME_LIMIT} "
-            f"bytes, and with their folders {PATH_LIMIT}."
+            f"Invalid file name {os.fsdecode(longest)!r:.80}: use up to {NAME_LIMIT} bytes, and up "
+            f"to {PATH_LIMIT} for the whole path."
         )
 
 

@@ -154,6 +154,16 @@ def test_an_image_is_found_by_its_name_whatever_that_is(conn, disk):
     holds()
 
 
+def test_an_image_whose_name_no_file_can_have_is_told_before_it_is_fetched(conn, disk, tmp_path):
+    images.upload(conn, disk, "ä" * 255)
+    with recorded() as asked, pytest.raises(pouta.InvalidInput, match="Invalid file name"):
+        images.download(conn, "ä" * 255, tmp_path)
+    assert not [request for request in asked if "/file" in request]
+    copy = images.download(conn, "ä" * 255, tmp_path / ("n" * 253))
+    assert copy.read_bytes() == b"disk"
+    images.delete(conn, "ä" * 255)
+
+
 def test_a_snapshot_is_found_by_its_name_whatever_that_is(conn):
     volume = volumes.create(conn, "data", 1)
 
@@ -267,7 +277,7 @@ def test_a_resource_whose_id_leads_elsewhere_is_refused(no_requests, conn, id):
         lambda: volumes.delete(conn, Volume(id=id, name="x")),
         lambda: find.one(conn, VOLUME, Volume(id=id)),
     ):
-        with pytest.raises(pouta.InvalidInput, match="is no ID"):
+        with pytest.raises(pouta.InvalidInput, match="Invalid volume ID"):
             chore()
 
 

@@ -70,8 +70,8 @@ def test_what_is_neither_file_nor_folder_is_refused(folder, tmp_path):
     refused(tmp_path / "pipe", "is not a file")
     refused(tmp_path / "nothing", "no file or folder")
     for path in ("x" * 256, "a\0b", "d/" * 2100):
-        refused(path, "No file can be called")
-        with pytest.raises(pouta.InvalidInput, match="No file can be called"):
+        refused(path, "Invalid file name")
+        with pytest.raises(pouta.InvalidInput, match="Invalid file name"):
             images.upload(None, path, "mine")
     refused("~nobody-here/x", "home")
 
@@ -88,9 +88,9 @@ def test_a_folder_without_files_is_refused_with_what_is_in_it(tmp_path):
 
 def test_a_name_that_leads_elsewhere_is_refused(folder):
     for name in ("..", "../x", "a/./b", "a/.."):
-        refused(folder / "a", "can lead to another", name=name)
+        refused(folder / "a", "may resolve to another", name=name)
     for name in ("x" * 1025, "a\0b", "\ud800"):
-        refused(folder / "a", "is no name for an object", name=name)
+        refused(folder / "a", "Invalid object name", name=name)
 
 
 def test_many_names_are_counted():
