@@ -120,7 +120,7 @@ def test_a_thing_is_found_by_its_name_whatever_that_is(conn, kind):
     create, look_up, delete = THINGS[kind]
     beside = {create(conn, name).id: name for name in BESIDE}
 
-    @few(15)
+    @few(10)
     @given(NAMES)
     @example("a|b")
     @example("50%")
