@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pouta.errors import ConfigurationError, InvalidInput
 
+NAME_LIMIT = 255  # bytes, on all usual file systems
+PATH_LIMIT = 4095  # bytes, on Linux
 SMALL = 1024 * 1024  # bytes of a file that is only looked at
 
 
@@ -17,18 +18,31 @@ def path_of(given: str | os.PathLike[str]) -> Path:
     """The path with `~` filled in, or InvalidInput where no file can be called so."""
     try:
         path = Path(given).expanduser()
-        path.lstat()
-    except OSError as error:  # not there, or not to be seen; whoever needs it says so
-        if error.errno != errno.ENAMETOOLONG:
-            return path
-        why = "it is too long"
-    except RuntimeError:
-        why = "nobody here has that home folder"
-    except (TypeError, ValueError):
-        why = "it is not text, or it holds what the file system cannot store"
-    else:
-        return path
-    raise InvalidInput(f"{str(given)!r:.80} cannot be the path of a file: {why}.")
+    except RuntimeError as error:
+        raise InvalidInput(f"Invalid file name {os.fspath(given)!r:.80}: {error}") from None
+    except TypeError:
+        raise InvalidInput(f"Invalid file name {given!r:.80}: use text or a Path.") from None
+    check(path)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        try:
+            path.lstat()
+        except PermissionError as error:
+            raise InvalidInput(f"{path} cannot be reached: {error.strerror}.") from error
+    return path
+
+
+def check(path: Path) -> None:
+    """Refuse what cannot be the path of a file."""
+    try:
+        whole = os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"Invalid file name {str(path)!r:.80}: {error.reason}.") from None
+    longest = max((os.fsencode(part) for part in path.parts), key=len, default=b"")
+    if b"\0" in whole or len(longest) > NAME_LIMIT or len(whole) > PATH_LIMIT:
+        raise InvalidInput(
+            f"Invalid file name {os.fsdecode(longest)!r:.80}: use up to {NAME_LIMIT} bytes, and up "
+            f"to {PATH_LIMIT} for the whole path."
+        )
 
 
 def home() -> Path:

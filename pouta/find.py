@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 LONGEST = 255  # characters of a name, everywhere in OpenStack
+ID = (
+    r"(?!\.+$)[\w@. -]+"  # openstacksdk puts it into URLs unquoted; flavors and key pairs choose it
+)
 
 
 def check_name(noun: str, name: Any) -> None:
@@ -26,6 +30,15 @@ def check_name(noun: str, name: Any) -> None:
         raise InvalidInput(
             f"{name!r:.80} is no name for {_article(noun)}: 1 to {LONGEST} plain characters, no "
             "blank at either end."
+        )
+
+
+def check_plain_name(noun: str, name: Any) -> None:
+    """`check_name` for Nova, Neutron and Glance, which take no emoji nor others beyond U+FFFE."""
+    check_name(noun, name)
+    if max(name) > "\ufffe":
+        raise InvalidInput(
+            f"Invalid {noun} name {name!r:.80}: the cloud does not take {max(name)!r} in it."
         )
 
 
@@ -130,7 +143,8 @@ def is_id(word: str) -> bool:
 
 
 def _can_be_asked_for(word: str) -> bool:
-    return "\0" not in word and not any("\ud800" <= sign <= "\udfff" for sign in word)
+    surrogate = any("\ud800" <= sign <= "\udfff" for sign in word)
+    return "\0" not in word and not surrogate and len(word) <= LONGEST
 
 
 def _resource(kind: Kind[R], wanted: Any) -> R:
@@ -141,6 +155,8 @@ def _resource(kind: Kind[R], wanted: Any) -> R:
             f"{_article(kind.noun).capitalize()} is given by its name, its ID or as a resource, "
             f"not by {wanted!r:.80}."
         )
+    if not re.fullmatch(ID, ours):
+        raise InvalidInput(f"Invalid {kind.noun} ID {ours!r:.80}: look it up by its name.")
     expected = {"ip": "floatingip"}.get(kind.verb, kind.verb)
     if key and key != expected:
         raise InvalidInput(f"Expected {_article(kind.noun)}, got the {key} '{name_of(wanted)}'.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 KEY_TYPES = ("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-")
+NAME = r"[A-Za-z0-9_][A-Za-z0-9 _-]*"  # what Nova takes; a program may take "-x" for an option
 FILE_NAME_LIMIT = 250  # bytes; `.pub` comes behind it
 PRIVATE = ("PRIVATE KEY", "PuTTY-User-Key-File")
 FILE_LIMIT = 64 * 1024  # bytes; a public key has 1 KB
@@ -268,6 +270,8 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 
 def _check_name(name: str) -> None:
     _find.check_name(KEYPAIR.noun, name)
-    is_file_name = name == Path(name).name and not name.startswith((".", "-"))
-    if not is_file_name or len(name.encode()) > FILE_NAME_LIMIT:
-        raise InvalidInput(f"'{name}' is no name for a key pair: letters, digits, - and _ are.")
+    if not re.fullmatch(NAME, name) or len(name) > FILE_NAME_LIMIT:
+        raise InvalidInput(
+            f"Invalid key pair name {name!r:.80}: use up to {FILE_NAME_LIMIT} letters a to z, "
+            "digits, blanks, _ and -, and no - first."
+        )

@@ -75,9 +75,12 @@ class Kind(Generic[R]):
 
     def named(self, conn: Connection, name: str) -> Iterator[R]:
         """Those that have exactly this name; one request."""
-        # Nova takes a name as a regular expression, and matches anywhere in it.
-        pattern = f"^{re.escape(name)}$" if self.service == "compute" else name
-        query = {self.named_by: pattern} if self.named_by else {}
+        asked = name
+        if self.service == "compute":
+            asked = f"^{pattern(name)}$"
+        if self.service == "image" and ":" in name:
+            asked = f"eq:{name}"  # what stands before a colon is an operator to Glance
+        query = {self.named_by: asked} if self.named_by else {}
         return (thing for thing in self.list(conn, **query) if name_of(thing) == name)
 
     def present(self, conn: Connection, ids: Iterable[str], *, details: bool = True) -> Sequence[R]:
@@ -189,6 +192,14 @@ ORDER = (
     *("stack", "server", "floating IP", "port", "volume snapshot", "volume", "image"),
     *("security group", "router", "subnet", "network"),
 )
+
+
+def pattern(name: str) -> str:
+    """A regular expression that finds a name anywhere in others, and a few that look like it.
+
+    Nova gives it to its database; with no escapes, SQLite, MySQL and PostgreSQL read it alike.
+    """
+    return re.sub(r"[\0-,./:-@[-^`{-\x7f]", ".", name)
 
 
 def in_order(kind: Kind[Any]) -> int:

@@ -14,12 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib import parse
 
+from pouta import files as local
 from pouta import find as _find
-from pouta import streams
+from pouta import progress, streams
 from pouta.concurrently import each
 from pouta.display import Columns, Table
 from pouta.errors import (
@@ -29,7 +31,6 @@ from pouta.errors import (
     NotFound,
     Refused,
     chore,
-    listed,
     status_of,
 )
 
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 LARGEST = 5 * 10**9  # bytes in one object; larger files go up in segments
 SEGMENT = 10**9  # bytes
 SEGMENTS_OF = "_segments"
+CONTAINER_LIMIT = 256  # bytes of a name, in Swift; Ceph takes as many
+OBJECT_LIMIT = 1024
+NUMBERS = 64  # bytes that stand behind an object's name in those of its segments
 
 
 @chore("list the object store")
@@ -54,6 +58,8 @@ def list(
 
     `GET /v1/AUTH_{project_id}`, `GET /v1/AUTH_{project_id}/{container}`.
     """
+    if container is not None:
+        _check(container, prefix or "any")
     with _let_in(conn):
         if container is None:
             columns: Columns = {
@@ -61,7 +67,7 @@ def list(
                 "objects": "count",
                 "MB": lambda held: round((held.bytes or 0) / 1e6, 1),
             }
-            return Table(conn.object_store.containers(), columns, "container")
+            return Table(_containers(conn), columns, "container")
         return _table(_objects(conn, container, prefix))
 
 
@@ -78,7 +84,8 @@ def upload(
     """The file, or all files of the folder, are objects of the container afterwards; those.
 
     The container is made if it is not there. What is there already and the same is not sent again,
-    so the same call goes on after an upload that broke off.
+    so the same call goes on after an upload that broke off. Links to files are followed. Other
+    links, special files and folders without files are left out, and named.
 
     name: of the object; for a folder, what the names of its objects begin with. The file's or
         folder's own name if not given.
@@ -92,8 +99,9 @@ def upload(
     check_name(container)
     if segment_size is not None and not 0 < segment_size <= LARGEST:
         raise InvalidInput(f"segment_size is from 1 to {LARGEST} bytes, not {segment_size!r}.")
-    root = Path(path).expanduser()
+    root = local.path_of(path)
     files = _files(root, name)
+    _check_new(container, files, segment_size or LARGEST)
     with _let_in(conn):
         made = _ensure(conn, container)
         try:
@@ -129,17 +137,21 @@ def download(
 
     Each checksum is compared with the cloud's. Files that are there already and the same are not
     fetched again. What has come of a file is in one with `.part` behind its name, and the same call
-    goes on from there. `GET /v1/AUTH_{project_id}/{container}/{object}`.
+    goes on from there. Objects that cannot all be files there, such as "a" and "a/b", are refused
+    before anything is fetched. `GET /v1/AUTH_{project_id}/{container}/{object}`.
     """
-    target = Path(path).expanduser()
+    target = local.path_of(path)
+    _check(container, "any" if name is None else name)
     with _let_in(conn):
         if name is None or name.endswith("/"):
-            objects = [o for o in _objects(conn, container, name or "") if o.name[-1:] != "/"]
-            wanted = {held.name: _inside(target, held.name) for held in objects}
+            wanted = _places(target, _objects(conn, container, name or ""))
+            others = set()
         else:
-            wanted = {name: target / Path(name).name if target.is_dir() else target}
+            wanted = {name: _place(target, name)}
+            others = _taken_by_another(conn, container, name, wanted[name])
         found = each(lambda name: _look(conn, container, name), wanted)
-        missing = [_Wanted(held, wanted[held.name]) for held in found]
+        parts = streams.parts_of([*wanted.values()], others)
+        missing = [_Wanted(held, wanted[held.name], parts[wanted[held.name]]) for held in found]
         missing = [one for one in missing if not _is_there(one, overwrite)]
         with streams.Meter(
             f"'{name or container}' downloaded", sum(one.held.size for one in missing)
@@ -159,6 +171,7 @@ def delete(
 
     `DELETE /v1/AUTH_{project_id}/{container}/{object}`.
     """
+    _check(container, "any" if name is None else name)
     with _let_in(conn):
         if name is not None:
             _remove(conn, container, name)
@@ -187,12 +200,17 @@ def temporary_url(
 
     The container gets a key for it if it has none. Who has a URL can use it until it ends; to end
     all of them before, change the key:
-    `conn.object_store.set_container_temp_url_key(container, key)`.
+    `conn.object_store.set_container_temp_url_key(urllib.parse.quote(container), key)`.
     """
+    _check(container, name)
     if method not in ("GET", "HEAD", "PUT"):
         raise InvalidInput(f"A temporary URL is for GET, HEAD or PUT, not '{method}'.")
     if seconds <= 0:
         raise InvalidInput(f"A temporary URL lives for some seconds, not {seconds:g}.")
+    if _has_dots(name):
+        raise InvalidInput(
+            f"Object {name!r:.80} cannot have a temporary URL: browsers resolve '.' and '..'."
+        )
     with _let_in(conn):
         if method == "PUT":
             _ensure(conn, container)
@@ -236,10 +254,11 @@ class _Held:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """An object, and the file that it is to become."""
+    """An object, the file that it is to become, and the one that holds what has come of it."""
 
     held: _Held
     file: Path
+    part: Path
 
 
 def _look(conn: Connection, container: str, name: str) -> _Held:
@@ -262,15 +281,25 @@ def _manifest(conn: Connection, container: str, name: str) -> Sequence[tuple[str
     return [(part["name"], int(part["bytes"]), part["hash"]) for part in answer.json()]
 
 
+def _containers(conn: Connection) -> Sequence[Container]:
+    from openstack.object_store.v1.container import Container
+
+    return [Container.existing(connection=conn, **held) for held in _listed(conn, "")]
+
+
 def _objects(conn: Connection, container: str, prefix: str = "") -> Sequence[Object]:
     from openstack.exceptions import NotFoundException
+    from openstack.object_store.v1.obj import Object
 
     try:
-        return [*conn.object_store.objects(container, prefix=prefix)]
+        return [
+            Object.existing(connection=conn, container=container, **held)
+            for held in _listed(conn, _url(container), prefix=prefix)
+        ]
     except NotFoundException:
         raise NotFound(
             f"No container '{container}' in this project.",
-            hint=_find.closest(container, [*conn.object_store.containers()]),
+            hint=_find.closest(container, [*_containers(conn)]),
         ) from None
 
 
@@ -298,26 +327,69 @@ def _table(objects: Sequence[Object]) -> Table[Object]:
 
 def _files(root: Path, name: str | None) -> dict[str, Path]:
     """The files to send, by the names that they get."""
-    if root.is_file():
-        return {name or root.name: streams.existing_file(root)}
-    if not root.is_dir():
+    if not root.exists():
         raise InvalidInput(f"There is no file or folder {root}.")
+    if not root.is_dir():
+        return {name or root.name: streams.existing_file(root)}
     prefix = (name if name is not None else root.resolve().name).strip("/")
-    files = {
-        "/".join(filter(None, [prefix, *file.relative_to(root).parts])): streams.existing_file(file)
-        for file in sorted(root.rglob("*"))
-        if file.is_file()
+    found = streams.walk(root)
+    if not found.files:
+        raise InvalidInput(f"There are no files in the folder {root}.", hint=str(found))
+    if found.left_out:
+        progress.say(str(found))
+    return {
+        "/".join(filter(None, [prefix, *file.relative_to(root).parts])): file
+        for file in found.files
     }
-    if not files:
-        raise InvalidInput(f"There are no files in the folder {root}.")
-    return files
 
 
 def check_name(container: str) -> None:
-    """Refuse what cannot name a container."""
+    """Refuse what cannot name a container that is to be made."""
     _find.check_name("container", container)
-    if "/" in container or len(container.encode()) > 256:
-        raise InvalidInput(f"{container!r:.80} is no name for a container: it has no / in it.")
+    _check(container)
+
+
+def _check(container: str, name: str = "any") -> None:
+    """Refuse what no container, or no object, can be called; "" would lead to what holds it."""
+    if not _fits(container, CONTAINER_LIMIT) or "/" in container or _has_dots(container):
+        raise InvalidInput(
+            f"{container!r:.80} is no name for a container: 1 to {CONTAINER_LIMIT} bytes of UTF-8 "
+            "without /, not '.' and not '..'."
+        )
+    if not _fits(name, OBJECT_LIMIT):
+        raise InvalidInput(
+            f"Invalid object name {name!r:.80}: use 1 to {OBJECT_LIMIT} bytes of UTF-8."
+        )
+
+
+def _fits(name: Any, limit: int) -> bool:
+    try:
+        return 0 < len(name.encode()) <= limit and "\0" not in name
+    except (AttributeError, UnicodeEncodeError):
+        return False
+
+
+def _check_new(container: str, files: Mapping[str, Path], largest: int) -> None:
+    """Refuse names of objects, and of their segments, that the cloud would not take."""
+    for name, file in files.items():
+        _check(container, name)
+        if _has_dots(name):
+            raise InvalidInput(
+                f"Invalid object name {name!r:.80}: leave out '.' and '..' between slashes, which "
+                "a proxy may resolve to another object."
+            )
+        if file.stat().st_size > largest:
+            try:
+                _check(container + SEGMENTS_OF, name + "/" * NUMBERS)
+            except InvalidInput as error:
+                raise InvalidInput(
+                    f"The names of the segments of {name!r:.80} would be too long.",
+                    hint="Choose a shorter name for the object, or for the container.",
+                ) from error
+
+
+def _has_dots(name: str) -> bool:
+    return bool({".", ".."} & {*name.split("/")})
 
 
 def _ensure(conn: Connection, container: str) -> bool:
@@ -347,9 +419,8 @@ def _changed(
     fresh = [name for name, new in zip(files, each(is_new, files), strict=True) if new]
     lost = [name for name in fresh if name in there]
     if lost and not overwrite:
-        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
         raise Refused(
-            f"Container '{container}' has {listed(lost[:3])}{more} already, with other data.",
+            f"Container '{container}' has {streams.few(lost)} already, with other data.",
             hint="overwrite=True replaces what is there.",
         )
     return {name: files[name] for name in fresh}
@@ -394,11 +465,17 @@ def _send_segments(
             if there[segment]._hash == hash:
                 meter.add(length)
                 return f"/{home}/{segment}", length, hash
-        part = streams.Part(file, meter, start=start, length=length)
+        part = streams.Part(file, meter, start=start, length=length, seen=whole)
         hash = _put(conn, _url(home, segment), part, "application/octet-stream")
         return f"/{home}/{segment}", length, hash
 
-    segments = each(send, range(-(-whole.st_size // size)))
+    try:
+        segments = each(send, range(-(-whole.st_size // size)))
+    except Failed:
+        if streams.has_changed(file, whole):  # no later upload would go on with these
+            _remove_paths(conn, [f"{home}/{s.name}" for s in _objects(conn, home, start_of_names)])
+            _delete_if_empty(conn, home)
+        raise
     manifest = [{"path": path, "size_bytes": n, "etag": hash} for path, n, hash in segments]
     _checked(
         conn.object_store.put(
@@ -438,19 +515,73 @@ def _put(conn: Connection, url: str, part: streams.Part, kind: str) -> str:
 # Down
 
 
-def _inside(folder: Path, name: str) -> Path:
+def _place(target: Path, name: str) -> Path:
+    """Where one object goes: into the folder that is there, or the file that is given."""
+    if not target.is_dir():
+        return target
+    last = name.rsplit("/", 1)[-1]
+    if last in (".", ".."):
+        raise InvalidInput(f"Invalid file name {last!r}.", hint="Give the path of a file.")
+    local.check(target / last)
+    return target / last
+
+
+def _places(folder: Path, objects: Sequence[Object]) -> dict[str, Path]:
+    """Where each object goes. Refuses, before any is fetched, those that cannot all be files."""
+    lost = [held.name for held in objects if held.name.endswith("/") and held._bytes]
+    if lost:
+        raise Refused(
+            f"Cannot download {streams.few(lost)}: the name ends in '/', as no file's can, and the "
+            "object holds data.",
+            hint="Copy it to another name first, or download the others one by one.",
+        )
+    names = [held.name for held in objects if not held.name.endswith("/")]  # else a folder's mark
+    real = cache(Path.resolve)
+    files = {name: _inside(folder, name, real) for name in names}
+    by_place: dict[Path, str] = {}
+    for name, file in files.items():
+        place = real(file.parent) / file.name
+        if place in by_place:
+            raise _cannot_both(by_place[place], name, f"both would be the file {file}")
+        by_place[place] = name
+    for place, name in by_place.items():
+        for parent in place.parents:
+            if parent in by_place:
+                why = f"{parent} would be both a file and a folder"
+                raise _cannot_both(by_place[parent], name, why)
+    return files
+
+
+def _cannot_both(one: str, other: str, why: str) -> Refused:
+    return Refused(
+        f"The objects {one!r:.80} and {other!r:.80} cannot both be downloaded: {why}.",
+        hint="Download them one by one, each to a path of its own.",
+    )
+
+
+def _inside(folder: Path, name: str, real: Callable[[Path], Path]) -> Path:
     """Where an object goes; never outside the folder, whatever its name says."""
     file = folder / name.lstrip("/")
-    if ".." in Path(name).parts or not file.resolve().is_relative_to(folder.resolve()):
-        raise Refused(f"The object '{name}' would be written outside {folder}.")
+    local.check(file)
+    outside = ".." in Path(name).parts or file == folder
+    if outside or not real(file.parent).is_relative_to(real(folder)):
+        raise Refused(f"The object {name!r:.80} would be written outside {folder}.")
     return file
+
+
+def _taken_by_another(conn: Connection, container: str, name: str, file: Path) -> set[Path]:
+    """The file that is begun in, when it is another object that was downloaded before."""
+    begun = streams.part_of(file)
+    another = f"{name}.part"
+    if not begun.exists() or not _fits(another, OBJECT_LIMIT):
+        return set()
+    is_object = _checked(conn.object_store.head(_url(container, another)), gone=True).ok
+    return {begun} if is_object else set()
 
 
 def _is_there(wanted: _Wanted, overwrite: bool) -> bool:
     """Whether the file is there and the same. Refuses to replace what is other."""
     held, file = wanted.held, wanted.file
-    if not file.exists():
-        return False
     if file.is_file() and file.stat().st_size == held.size and held.is_same(file):
         return True
     streams.check_target(file, overwrite=overwrite)
@@ -470,7 +601,13 @@ def _fetch(
         return _checked(answer)
 
     streams.save(
-        ask, wanted.file, meter, size=held.size, is_right=held.is_same, overwrite=overwrite
+        ask,
+        wanted.file,
+        meter,
+        size=held.size,
+        is_right=held.is_same,
+        overwrite=overwrite,
+        part=wanted.part,
     )
 
 
@@ -503,6 +640,16 @@ def _url(*names: str) -> str:
     """Also for names with "..", which would lead the request to another container."""
     path = "".join(f"/{parse.quote(name)}" for name in names)
     return re.sub(r"(?<=/)\.{1,2}(?=/|$)", lambda dots: dots[0].replace(".", "%2E"), path)
+
+
+def _listed(conn: Connection, url: str, **query: str) -> Iterator[dict[str, Any]]:
+    """Page by page. openstacksdk puts names into URLs unquoted: `run#1` would lead it to `run`."""
+    query |= {"format": "json", "marker": ""}
+    while (answer := _checked(conn.object_store.get(url, params=query))).content:
+        if not (page := answer.json()):
+            return
+        yield from page
+        query["marker"] = page[-1]["name"]
 
 
 def _checked(answer: Response, *, gone: bool = False) -> Response:

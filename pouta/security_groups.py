@@ -92,7 +92,7 @@ def ensure(
     `POST /v2.0/security-groups` and `/v2.0/security-group-rules`.
     """
     if isinstance(name, str):
-        _find.check_name(SECURITY_GROUP.noun, name)
+        _find.check_plain_name(SECURITY_GROUP.noun, name)
     if rules and name == "default":
         raise _default_stays()
     wanted = [checked(conn, rule, allow_world) for rule in rules]

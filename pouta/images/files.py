@@ -79,7 +79,7 @@ def upload(
             f"Only private images can be uploaded, not {visibility} ones.",
             hint="pouta.images.share(conn, image, project_id) lets another project use it.",
         )
-    _find.check_name(IMAGE.noun, name)
+    _find.check_plain_name(IMAGE.noun, name)
     with Made(conn, tags=tags) as made:
         image: Image = made.create(
             _NEW_IMAGE,
@@ -125,6 +125,7 @@ def download(
     name; a download that broke off goes on from there when it is called again.
     `GET /v2/images/{id}/file`.
     """
+    file = files.path_of(path)
     found = _find.now(conn, IMAGE, image)
     if found.status != "active":
         raise Refused(f"Image '{found.name}' is {found.status}: there is nothing to download yet.")
@@ -134,10 +135,10 @@ def download(
             "volume.",
             hint="Its data are in volume snapshots: pouta.volumes.create(conn, name, snapshot=…).",
         )
-    file = files.path_of(path)
     if file.is_dir():
         name = printable(f"{found.name or found.id}.{found.disk_format}".replace("/", "_"))
         file = files.path_of(file / name)
+    streams.check_target(file, overwrite=overwrite)
 
     def ask(start: int) -> Response:
         from openstack.exceptions import raise_from_response
@@ -233,7 +234,8 @@ def unshare(conn: Connection, image: str | Image, project_id: str) -> Image:
     Not shared with it, nothing changes. `DELETE /v2/images/{id}/members/{project_id}`.
     """
     found = _own(conn, image, "unshared")
-    _glance(conn).remove_member(project_id, found.id, ignore_missing=True)
+    if project_id in {member.member_id for member in _glance(conn).members(found.id)}:
+        _glance(conn).remove_member(project_id, found.id, ignore_missing=True)
     if not [*_glance(conn).members(found.id)]:
         _change(conn, found, visibility="private")
     return waiting.fetch(conn, IMAGE, found)

@@ -71,7 +71,7 @@ def snapshot(
 
     When it fails, nothing of it stays. `createImage`, or `POST /v3/…/snapshots`.
     """
-    _find.check_name("snapshot", name)
+    _find.check_plain_name("snapshot", name)
     found = at_rest(conn, server)
     if found.status not in ("ACTIVE", "SHUTOFF"):
         raise Refused(
@@ -217,7 +217,7 @@ def _volume_snapshots(made: Made, server: Server, name: str) -> Table[Snapshot]:
     disks = _disks(made.conn, server)
 
     def take(disk: Volume) -> Snapshot:
-        called = name if disk is disks[0] else f"{name}-{disk.name or disk.id}"
+        called = name if disk is disks[0] else f"{name}-{disk.name or disk.id}"[: _find.LONGEST]
         # Cinder wants it forced for every attached volume, also when the server is off.
         return made.create(SNAPSHOT, name=called, volume_id=disk.id, is_forced=True)
 

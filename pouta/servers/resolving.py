@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import ipaddress
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from pouta import (
 from pouta import security_groups as groups
 from pouta.concurrently import gather, meet
 from pouta.errors import Ambiguous, InvalidInput, Refused, listed
-from pouta.kinds import FLOATING_IP, SERVER, SUBNET, VOLUME, checked_tags
+from pouta.kinds import FLOATING_IP, SERVER, SUBNET, VOLUME, checked_tags, pattern
 from pouta.servers import disks, planning
 from pouta.servers.disks import disk_name, root_name
 
@@ -104,7 +103,9 @@ def _check(names: Sequence[str], wish: Wish) -> None:
             raise InvalidInput(
                 f"{field_name} is a list, not {given!r:.80}.", hint=f"{field_name}=[{given!r:.80}]"
             )
-    _find.check_name("server", names[-1])
+    _find.check_plain_name("server", names[-1])
+    for disk in _new_disks(names[-1], wish):
+        _find.check_name(VOLUME.noun, disk)
     if (wish.image is None) == (wish.boot_volume is None):
         raise InvalidInput(
             "A server boots from an image= or from a boot_volume=: give one of them."
@@ -338,6 +339,12 @@ def sizes(wish: Wish) -> Sequence[int]:
     return [size for size in wish.volumes if isinstance(size, int)]
 
 
+def _new_disks(server: str, wish: Wish) -> Sequence[str]:
+    """The names of the volumes that will be made for a server."""
+    root = [] if wish.boot_volume_size in (None, False) else [root_name(server)]
+    return root + [disk_name(server, number) for number, _ in enumerate(sizes(wish), start=1)]
+
+
 def there_already(plan: Resolved, server: str, number: int, size: int) -> Volume | None:
     """The volume that `exist_ok` takes for the server's new one of this number."""
     host = plan.existing.get(server)
@@ -361,7 +368,7 @@ def _existing(conn: Connection, names: Sequence[str], *, taken: bool) -> dict[st
     if len(names) == 1:
         found: Iterable[Server] = SERVER.named(conn, names[0])
     else:
-        base = re.escape(names[0].removesuffix("-1"))
+        base = pattern(names[0].removesuffix("-1"))
         found = (s for s in SERVER.list(conn, name=f"^{base}-[0-9]+$") if s.name in {*names})
     by_name: dict[str, Server] = {}
     for server in found:

@@ -36,7 +36,7 @@ def create_group(conn: Connection, name: str, policy: str = "anti-affinity") -> 
         free does not come up; "affinity" puts all on one host; with "soft-" before them, where
         that is possible. `POST /os-server-groups`.
     """
-    _find.check_name(SERVER_GROUP.noun, name)
+    _find.check_plain_name(SERVER_GROUP.noun, name)
     if policy not in POLICIES:
         raise InvalidInput(f"'{policy}' is no policy: {listed(POLICIES)} are.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from unittest import mock
 
@@ -9,18 +10,10 @@ import pytest
 import requests
 
 import pouta
-from pouta import object_store, progress
+from pouta import object_store, progress, streams
 from tests.wire import answer_lost, recorded
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def practice_conn(practice_conn):
-    """openstacksdk cannot delete what has # or ? in its name, so it is done here."""
-    yield practice_conn
-    while left := [*practice_conn.object_store.containers()]:
-        object_store.delete(practice_conn, left[0].name, all_objects=True)
 
 
 @pytest.fixture
@@ -261,3 +254,165 @@ def test_what_cannot_be_costs_no_request(member, no_requests, tmp_path, folder):
     (tmp_path / "void").mkdir()
     with pytest.raises(pouta.InvalidInput, match="no files"):
         object_store.upload(member, tmp_path / "void", "data")
+
+
+# Names
+
+
+def test_no_sign_in_a_name_leads_to_another_container(practice_conn, folder):
+    for other, container in (("run", "run#1"), ("a", "a?b"), ("5", "5%")):
+        object_store.upload(practice_conn, folder / "readme.txt", other)
+        object_store.upload(practice_conn, folder / "empty", container, name="readme.txt")
+        assert [held._bytes for held in object_store.list(practice_conn, other)] == [5]
+        assert [held._bytes for held in object_store.list(practice_conn, container)] == [0]
+        with pytest.raises(pouta.Refused, match="with other data"):
+            object_store.upload(practice_conn, folder / "readme.txt", container)
+        object_store.delete(practice_conn, container, all_objects=True)
+    assert [held.name for held in object_store.list(practice_conn)] == ["5", "a", "run"]
+
+
+def test_a_large_file_of_any_name(practice_conn, tmp_path, big):
+    container, name = "50% of run#1?", "a%2Fb //c?d#1+2&.bin"
+    object_store.upload(practice_conn, big, container, name=name, segment_size=MIB)
+    with recorded() as again:
+        object_store.upload(practice_conn, big, container, name=name, segment_size=MIB)
+    assert sent(again) == []
+    (copy,) = object_store.download(practice_conn, container, name, tmp_path / "copy")
+    assert copy.read_bytes() == big.read_bytes()
+    object_store.delete(practice_conn, container, name)
+    assert [held.name for held in object_store.list(practice_conn)] == [container]
+
+
+def test_a_temporary_url_of_any_name(practice_conn, folder):
+    container, name = "50% of run#1?", "a%2Fb //c?d#1+2&;\n.txt"
+    object_store.upload(practice_conn, folder / "readme.txt", container, name=name)
+    url = object_store.temporary_url(practice_conn, container, name, seconds=60)
+    assert requests.get(url, timeout=10).content == b"hello"
+    with pytest.raises(pouta.InvalidInput, match="temporary URL"):
+        object_store.temporary_url(practice_conn, container, "a/../b", seconds=60)
+
+
+def test_names_too_long_for_segments_are_refused_before_anything_is_made(practice_conn, big):
+    for container, name in (("x" * 250, "big"), ("data", "x" * 1000)):
+        with recorded() as asked, pytest.raises(pouta.InvalidInput, match="segments"):
+            object_store.upload(practice_conn, big, container, name=name, segment_size=MIB)
+        assert asked == []
+        object_store.upload(practice_conn, big, container, name=name)
+
+
+# Files that cannot be
+
+
+CANNOT_BOTH = (
+    ("a", "./a", "both would be the file"),
+    ("a/b", "a//b", "both would be the file"),
+    ("a", "/a", "both would be the file"),
+    ("a/b", "a/./b", "both would be the file"),
+    ("link/a", "there/a", "both would be the file"),
+    ("a", "a/b", "both a file and a folder"),
+    ("a/b/c/d", "a/b", "both a file and a folder"),
+    ("a", "b/", "ends in '/'"),
+    ("a", "x" * 256, "255 bytes"),
+    ("a", "b/" + "ä" * 128 + "/c", "255 bytes"),
+    ("a", "taken/b", "is a file"),
+)
+
+
+def test_objects_that_cannot_all_be_files_are_refused_before_any_is_fetched(
+    practice_conn, tmp_path
+):
+    target = tmp_path / "in"
+    (target / "there").mkdir(parents=True)
+    (target / "link").symlink_to("there")
+    (target / "taken").write_text("mine")
+    for first, second, why in CANNOT_BOTH:
+        put(practice_conn, first, b"one")
+        put(practice_conn, second, b"two")
+        with (
+            recorded() as asked,
+            pytest.raises((pouta.Refused, pouta.InvalidInput), match=why) as caught,
+        ):
+            object_store.download(practice_conn, "data", None, target)
+        assert caught.value.message.isprintable()
+        assert not [r for r in asked if r.startswith("GET") and "/data/" in r]
+        assert contents(target) == {"taken": b"mine"}
+        for name in (first, second):
+            object_store.delete(practice_conn, "data", name)
+
+
+def put(conn, name, data):
+    conn.object_store.put("/data")
+    answer = conn.object_store.put(object_store._url("data", name), data=data)
+    assert answer.status_code == 201
+
+
+def test_what_has_come_of_a_file_is_not_written_into_another_object(practice_conn, tmp_path):
+    texts = {"x": b"x" * 100, "x.part": b"y" * 50, "x.part.part": b"z" * 70, "n" * 253: b"long"}
+    for name, text in texts.items():
+        put(practice_conn, name, text)
+    put(practice_conn, "folder/", b"")  # marks a folder, and is no file
+    object_store.download(practice_conn, "data", None, tmp_path / "in")
+    assert contents(tmp_path / "in") == texts
+
+    one_by_one = tmp_path / "one"
+    one_by_one.mkdir()
+    for name in ("x.part", "x"):
+        object_store.download(practice_conn, "data", name, one_by_one)
+    assert contents(one_by_one) == {name: texts[name] for name in ("x.part", "x")}
+
+
+def test_what_no_file_can_be_called_is_told_before_a_byte_is_fetched(
+    practice_conn, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("mine")
+    put(practice_conn, "a", b"one")
+    for path in ("x" * 256, "a\0b", "taken/b", "d/" * 2100, "~nobody-here/x"):
+        with recorded() as asked, pytest.raises(pouta.InvalidInput):
+            object_store.download(practice_conn, "data", "a", path)
+        assert not [request for request in asked if request.startswith("GET")]
+    assert contents(tmp_path) == {"taken": b"mine"}
+
+
+# What a folder holds besides files
+
+
+def test_what_is_left_out_of_a_folder_is_named(practice_conn, folder, caplog):
+    (folder / "none").mkdir()
+    (folder / "none at all" / "below").mkdir(parents=True)
+    (folder / "elsewhere").symlink_to(folder / "day 1")
+    (folder / "broken").symlink_to("nothing")
+    (folder / "round").symlink_to("round")
+    (folder / "also.txt").symlink_to("readme.txt")
+    os.mkfifo(folder / "pipe")
+    caplog.set_level("INFO", "pouta")
+    object_store.upload(practice_conn, folder, "data", name="")
+    assert names(practice_conn, "data") == [
+        *("also.txt", "day 1/märz #1?.csv", "empty", "readme.txt"),
+    ]
+    (said,) = [record.message for record in caplog.records if "Left out" in record.message]
+    assert said == (
+        "Left out: links that lead nowhere (2): 'broken', 'round'; links to folders (1): "
+        "'elsewhere'; empty folders (2): 'none', 'none at all/below'; special files (1): 'pipe'."
+    )
+
+
+def test_a_file_that_changes_while_it_is_sent_is_not_stored(practice_conn, big):
+    chunks = streams.Part.__iter__
+
+    def grows(part):
+        for chunk in chunks(part):
+            if part.path == big:
+                with big.open("ab") as file:
+                    file.write(b"more")
+            yield chunk
+
+    for segment_size in (None, MIB):
+        with (
+            mock.patch.object(streams.Part, "__iter__", grows),
+            pytest.raises(pouta.Failed, match="changed while it was read"),
+        ):
+            object_store.upload(practice_conn, big, "data", segment_size=segment_size)
+        assert object_store.list(practice_conn) == []
+    object_store.upload(practice_conn, big, "data")
+    assert practice_conn.object_store.get("/data/big.bin").content == big.read_bytes()
