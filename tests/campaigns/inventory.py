@@ -89,14 +89,26 @@ def changes(before: Inventory, now: Inventory, project: str) -> Sequence[Change]
             found.append(Change("-", key, f"- {what}", f"- {what}"))
         elif old is not None:
             for fact, value in new.facts.items():
-                if value != old.facts.get(fact):
-                    text = f"~ {what}: {fact} {said(old.facts.get(fact))} -> {said(value)}"
+                for words in _differences(old.facts.get(fact), value, said):
+                    text = f"~ {what}: {fact} {words}"
                     found.append(Change("~", key, text, text, fact))
             for fact, value in new.hidden.items():
                 if value != old.hidden.get(fact):
                     text = f"~ {what}: another {fact}"
                     found.append(Change("~", key, text, text, fact))
     return sorted(found, key=lambda change: change.brief)
+
+
+def _differences(old: Any, new: Any, said: Callable[[Any], str]) -> Iterator[str]:
+    """What a fact was and is; of lists, what came and what went."""
+    if not isinstance(new, list):
+        if old != new:
+            yield f"{said(old)} -> {said(new)}"
+        return
+    before, now = Counter(old), Counter(new)
+    for sign, members in (("+", now - before), ("-", before - now)):
+        for member in members.elements():
+            yield f"{sign} {said(member)}"
 
 
 def wholes(found: Iterable[Change]) -> Counter[str]:

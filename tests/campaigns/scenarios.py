@@ -358,20 +358,37 @@ def _(conn: Connection, there: There) -> None:
     web_from_volume,
     effect=[
         *("+ port of web", "+ server web", "- port of web", "- server web"),
-        '~ volume web-root: in ["<server web>"] -> ["<server web>"]',
+        *("~ volume web-boot: in + <server web>", "~ volume web-boot: in - <server web>"),
     ],
-    says={"All data is on its volumes": ["- port of web", "- server web", "~ volume web-root: *"]},
+    says={"All data is on its volumes": ["- port of web", "- server web", "~ volume web-boot: *"]},
 )
 def _(conn: Connection, there: There) -> None:
     servers.recreate(conn, "web", LARGER, timeout=T)
 
 
-@scenario("servers.add_security_group", web, group, effect=[])
+@scenario(
+    "servers.add_security_group",
+    web,
+    group,
+    effect=[
+        "~ port of web: groups + <security group jupyter>",
+        "~ server web: groups + jupyter",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     servers.add_security_group(conn, "web", "jupyter")
 
 
-@scenario("servers.remove_security_group", web, group, group_of_web, effect=[])
+@scenario(
+    "servers.remove_security_group",
+    web,
+    group,
+    group_of_web,
+    effect=[
+        "~ port of web: groups - <security group jupyter>",
+        "~ server web: groups - jupyter",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     servers.remove_security_group(conn, "web", "jupyter")
 
@@ -398,12 +415,31 @@ def _(conn: Connection, there: There) -> None:
     volumes.create(conn, "data", 2, tags=["run-7"], timeout=T)
 
 
-@scenario("volumes.attach", web, data, effect=[])
+@scenario(
+    "volumes.attach",
+    web,
+    data,
+    effect=[
+        "~ server web: volumes + <volume data>",
+        "~ volume data: in + <server web>",
+        "~ volume data: status available -> in-use",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     volumes.attach(conn, "web", "data", timeout=T)
 
 
-@scenario("volumes.detach", web, data, data_in_web, effect=[])
+@scenario(
+    "volumes.detach",
+    web,
+    data,
+    data_in_web,
+    effect=[
+        "~ server web: volumes - <volume data>",
+        "~ volume data: in - <server web>",
+        "~ volume data: status in-use -> available",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     volumes.detach(conn, "data", timeout=T)
 
@@ -435,22 +471,57 @@ def _(conn: Connection, there: There) -> None:
     volumes.delete(conn, "data", delete_snapshots=True, timeout=T)
 
 
-@scenario("volumes.transfer", data, effect=[])
+@scenario(
+    "volumes.transfer",
+    data,
+    effect=[
+        "+ transfer data",
+        "~ volume data: status available -> awaiting-transfer",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     volumes.transfer(conn, "data")
 
 
-@scenario("volumes.cancel_transfer", data, offered, effect=[])
+@scenario(
+    "volumes.cancel_transfer",
+    data,
+    offered,
+    effect=[
+        "- transfer data",
+        "~ volume data: status awaiting-transfer -> available",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     volumes.cancel_transfer(conn, "data")
 
 
-@scenario("volumes.accept", offered_by_neighbour, neighbour=True, effect=[])
+@scenario(
+    "volumes.accept",
+    offered_by_neighbour,
+    neighbour=True,
+    effect=[
+        "+ volume data",
+        "- their transfer data",
+        "- their volume data",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     volumes.accept(conn, there.offer, timeout=T)
 
 
-@scenario("volumes.move", data, copy_of_data, neighbour=True, effect=[])
+@scenario(
+    "volumes.move",
+    data,
+    copy_of_data,
+    neighbour=True,
+    effect=[
+        "+ their volume data",
+        "+ their volume snapshot copy",
+        "- volume data",
+        "- volume snapshot copy",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     volumes.move(conn, "data", there.to, timeout=T)
 
@@ -474,12 +545,26 @@ def _(conn: Connection, there: There) -> None:
     security_groups.ensure(conn, "cluster", rules=rules)
 
 
-@scenario("security_groups.allow", group, effect=[])
+@scenario(
+    "security_groups.allow",
+    group,
+    effect=[
+        "~ security group jupyter: rules + ingress IPv4 tcp 443 443 192.0.2.0/24",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     security_groups.allow(conn, "jupyter", port=443, remote_ip="192.0.2.0/24")
 
 
-@scenario("keypairs.ensure", effect=[], leaves=["+ file .ssh/laptop*"])
+@scenario(
+    "keypairs.ensure",
+    effect=[
+        "+ file .ssh/laptop",
+        "+ file .ssh/laptop.pub",
+        "+ key pair laptop",
+    ],
+    leaves=["+ file .ssh/laptop*"],
+)
 def _(conn: Connection, there: There) -> None:
     keypairs.ensure(conn, "laptop")
 
@@ -489,12 +574,28 @@ def _(conn: Connection, there: There) -> None:
     keypairs.ensure_own(conn)
 
 
-@scenario("networks.ensure_default", no_network, effect=[])
+@scenario(
+    "networks.ensure_default",
+    no_network,
+    effect=[
+        "+ network PROJECT",
+        "+ port of PROJECT",
+        "+ router PROJECT",
+        "+ subnet PROJECT",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     networks.ensure_default(conn)
 
 
 # Images and objects
+
+SEGMENTS = "runs_segments/results/large/TIME/2500/1000/0000000"
+STORED = [
+    *("container runs", "container runs_segments"),
+    *("object runs/results/large", "object runs/results/small"),
+    *(f"object {SEGMENTS}{number}" for number in range(3)),
+]
 
 
 @scenario("images.upload", disk_image, effect=["+ image mine"])
@@ -507,17 +608,46 @@ def _(conn: Connection, there: There) -> None:
     images.download(conn, "mine", there.folder / "down.img")
 
 
-@scenario("images.share", disk_image, mine, neighbour=True, effect=[])
+@scenario(
+    "images.share",
+    disk_image,
+    mine,
+    neighbour=True,
+    effect=[
+        "~ image mine: members + pending",
+        "~ image mine: visibility private -> shared",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     images.share(conn, "mine", there.neighbour.current_project_id)
 
 
-@scenario("images.accept", disk_image, shared_by_neighbour, neighbour=True, effect=[])
+@scenario(
+    "images.accept",
+    disk_image,
+    shared_by_neighbour,
+    neighbour=True,
+    effect=[
+        "+ accepted image theirs",
+        "~ their image theirs: members + accepted",
+        "~ their image theirs: members - pending",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     images.accept(conn, there.image)
 
 
-@scenario("images.unshare", disk_image, mine, shared, neighbour=True, effect=[])
+@scenario(
+    "images.unshare",
+    disk_image,
+    mine,
+    shared,
+    neighbour=True,
+    effect=[
+        "~ image mine: members - pending",
+        "~ image mine: visibility shared -> private",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     images.unshare(conn, "mine", there.neighbour.current_project_id)
 
@@ -528,22 +658,44 @@ def _(conn: Connection, there: There) -> None:
 
 
 # What has come of an upload stays: the same call goes on from there.
-@scenario("object_store.upload", results, effect=[], leaves=["+ container runs*", "+ object runs*"])
+@scenario(
+    "object_store.upload",
+    results,
+    effect=[f"+ {thing}" for thing in STORED],
+    leaves=["+ container runs*", "+ object runs*"],
+)
 def _(conn: Connection, there: There) -> None:
     object_store.upload(conn, there.folder / "results", "runs", segment_size=1000)
 
 
-@scenario("object_store.download", results, stored, effect=[], leaves=["+ file down/*"])
+@scenario(
+    "object_store.download",
+    results,
+    stored,
+    effect=[
+        "+ file down/results/large",
+        "+ file down/results/small",
+    ],
+    leaves=["+ file down/*"],
+)
 def _(conn: Connection, there: There) -> None:
     object_store.download(conn, "runs", None, there.folder / "down")
 
 
-@scenario("object_store.delete", results, stored, effect=[])
+@scenario("object_store.delete", results, stored, effect=[f"- {thing}" for thing in STORED])
 def _(conn: Connection, there: There) -> None:
     object_store.delete(conn, "runs", all_objects=True)
 
 
-@scenario("object_store.temporary_url", results, stored, effect=[])
+@scenario(
+    "object_store.temporary_url",
+    results,
+    stored,
+    effect=[
+        "~ container runs: another key",
+        "~ container runs: for URLs false -> true",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     object_store.temporary_url(conn, "runs", "results/small", seconds=60)
 
@@ -561,7 +713,13 @@ def _(conn: Connection, there: There) -> None:
     stacks.delete(conn, "lab", delete_volumes=True, timeout=T)
 
 
-@scenario("identity.create_application_credential", effect=[])
+@scenario(
+    "identity.create_application_credential",
+    effect=[
+        "+ application credential nightly",
+        "+ file .config/openstack/clouds.yaml",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     identity.create_application_credential(conn, "nightly", save_as="nightly")
 
@@ -586,7 +744,17 @@ def _(conn: Connection, there: There) -> None:
 # Blocks
 
 
-@scenario("pouta.cleanup", tagged, effect=[])
+@scenario(
+    "pouta.cleanup",
+    tagged,
+    effect=[
+        "- floating IP",
+        "- port of web",
+        "- server web",
+        "- volume more",
+        "- volume web-volume-1",
+    ],
+)
 def _(conn: Connection, there: There) -> None:
     pouta.cleanup(conn, tag="run-7", timeout=T)
 
