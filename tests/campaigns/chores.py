@@ -627,10 +627,15 @@ def main() -> int:
 
     from pouta import practice
 
+    told: list[dict[str, Any]] = []
+
     def tell(outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.wrong:
                 print(outcome, flush=True)
+        told.extend(map(asdict, outcomes))
+        if given.json:  # as far as it is, for it takes long
+            given.json.write_text(json.dumps(told, indent=1))
 
     began = time.monotonic()
     with practice.cloud(directory=ground.FOLDER):
@@ -640,8 +645,6 @@ def main() -> int:
         ready = [(one, chosen(one, given)) for one in rehearsed if not one.wrong]
         outcomes = campaign(ground.FOLDER, ready, seed=given.seed, workers=given.workers, tell=tell)
     print(f"seed {given.seed}, {time.monotonic() - began:.0f} s\n{figures(rehearsed, outcomes)}")
-    if given.json:
-        given.json.write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
     return int(any(o.wrong for o in outcomes) or any(one.wrong for one in rehearsed))
 
 
