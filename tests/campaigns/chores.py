@@ -397,13 +397,14 @@ def judged(
     """What is wrong with how it ended."""
     import pouta
 
-    touched = rehearsal.words(change for change in found if is_of(deed, change))
-    found = [change for change in found if not is_of(deed, change)]
+    theirs = [c for c in found if c.key[1] in deed.made or is_touched(deed, c)]
+    found = [change for change in found if change not in theirs]
     effect, there = rehearsal.effect, rehearsal.words(found)
     if error is None:
         missing, extra = effect - there, there - effect
-        if touched:  # what the chore did to it, a colleague may have undone
-            missing = Counter(line for line in missing if not about(line, touched))
+        # What the chore did to it, a colleague may have undone.
+        undone = tuple(said_of(deed, change) for change in theirs if is_touched(deed, change))
+        missing = Counter(line for line in missing.elements() if not line[2:].startswith(undone))
         wrong = {"not whole": missing, "more than asked for": extra}
         return {what: "; ".join(lines.elements()) for what, lines in wrong.items() if lines}
     wrong = {}
@@ -423,15 +424,15 @@ def judged(
     return wrong
 
 
-def is_of(deed: Deed, change: Change) -> bool:
-    """Whether a colleague did this, or may have."""
-    id = change.key[1]
-    return id in deed.made or id in deed.touched or (id, change.fact) in deed.touched
+def is_touched(deed: Deed, change: Change) -> bool:
+    """Whether a colleague may have done this to what was there."""
+    return change.key[1] in deed.touched or (change.key[1], change.fact) in deed.touched
 
 
-def about(line: str, touched: Iterable[str]) -> bool:
-    """Whether a line is about the same thing as one of the others, or the same fact of it."""
-    return any(line[2:].split(":")[0] == other[2:].split(":")[0] for other in touched)
+def said_of(deed: Deed, change: Change) -> str:
+    """How lines begin that are about the thing, or the fact, that a colleague touched."""
+    name = change.brief[2:].split(":")[0]
+    return name if change.key[1] in deed.touched else f"{name}: {change.fact} "
 
 
 def is_told(
