@@ -51,6 +51,7 @@ WORKERS = 10  # most of a trial is waiting
 PAIRS = 20  # of each chore
 STINT = 25  # trials of one chore by one process, in a state that is prepared once if it can be
 HUNG = 240.0  # seconds
+STALE = ("GONE", "EMPTY")  # once, and then the news is true
 OVER_SSH = ("servers.run", "servers.wait_for_ssh")  # nobody is there in a practice cloud
 QUICK = ("LOSE", "GATEWAY", "CUT", "DELAY", "403", "409")  # the others make a chore wait for long
 MENU: Mapping[str, Fault] = {
@@ -182,7 +183,8 @@ class Rehearsal:
             random = Random(f"{seed}-{self.chore}-{number}")
             ats = [random.randint(1, len(self.requests)) for _ in range(2)]
             strikes = [Strike(random.choice(self.requests[at - 1][1]), at) for at in sorted(ats)]
-            strikes[0].times = random.choice([1, 1, 2, 4])
+            if strikes[0].name not in STALE:
+                strikes[0].times = random.choice([1, 1, 2, 4])
             drawn.append(strikes)
         return drawn
 
@@ -505,7 +507,18 @@ def play_stint(
 ) -> Sequence[Outcome]:
     stint = stints[number]
     stage = Stage(SCENARIOS[stint.rehearsal.chore], member, proxy, company)
-    return [trial(stint.rehearsal, strikes, stage) for strikes in stint.trials]
+    return [played(stint.rehearsal, strikes, stage) for strikes in stint.trials]
+
+
+def played(rehearsal: Rehearsal, strikes: Sequence[Strike], stage: Stage) -> Outcome:
+    """The trial; a cloud that cannot be prepared for it ends neither the stint nor the campaign."""
+    try:
+        return trial(rehearsal, strikes, stage)
+    except Exception:  # noqa: BLE001 - it is told
+        stage.before = None
+        outcome = Outcome(rehearsal.chore, " + ".join(map(str, strikes)), "not played", 0.0, [])
+        outcome.wrong["not played"] = traceback.format_exc()
+        return outcome
 
 
 def rehearsals(folder: Path, chores: Sequence[str], workers: int) -> Sequence[Rehearsal]:
