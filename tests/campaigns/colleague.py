@@ -9,7 +9,7 @@ from typing import Any
 
 from pouta import networks, servers, volumes
 from tests.campaigns.inventory import Inventory
-from tests.campaigns.scenarios import TINY
+from tests.campaigns.scenarios import SSH_GROUP, TINY
 
 THEIRS = "theirs"
 
@@ -90,7 +90,7 @@ def snapshots_the_volume_by_this_name(conn: Any, held: Inventory) -> Deed:
 
 @act("+ security group")
 def makes_groups_of_these_names(conn: Any, held: Inventory) -> Deed:
-    names = ("cluster", "jupyter", "ssh")
+    names = ("cluster", SSH_GROUP.removeprefix("+ security group "))
     return Deed({conn.network.create_security_group(name=name).id for name in names})
 
 
@@ -105,6 +105,18 @@ def makes_an_image_of_this_name(conn: Any, held: Inventory) -> Deed:
 def makes_a_server_group_of_this_name(conn: Any, held: Inventory) -> Deed:
     made = conn.compute.create_server_group(name="spread", policy="affinity")
     return Deed({made.id})
+
+
+@act("+ network")
+def makes_a_network_of_this_name(conn: Any, held: Inventory) -> Deed:
+    return Deed({conn.network.create_network(name=conn.current_project.name).id})
+
+
+@act("+ stack")
+def makes_a_stack_of_this_name(conn: Any, held: Inventory) -> Deed:
+    template = {"heat_template_version": "2018-08-31"}
+    body = {"stack_name": "lab", "template": template}
+    return Deed({conn.orchestration.post("/stacks", json=body).json()["stack"]["id"]})
 
 
 @act("+ floating IP")
