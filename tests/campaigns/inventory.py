@@ -28,6 +28,7 @@ COUNTED = ("createImage", "reboot", "rebuild")
 PLUMBING = ("network:dhcp", "network:floatingip", "network:router_gateway", "network:distributed")
 MOVING = re.compile(r".*(BUILD|REBOOT|IN_PROGRESS|ing|reserved|SHELVED)$")
 UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
+FRESH_TAG = re.compile(r"\b(together|temporary)-[0-9a-f]{8}")
 
 Facts = Mapping[str, Any]
 Look = Callable[["Connection"], Iterable["Thing"]]
@@ -69,7 +70,8 @@ def changes(before: Inventory, now: Inventory, project: str) -> Sequence[Change]
 
     def labelled(value: Any) -> Any:
         if isinstance(value, str):
-            return UUID.sub(lambda m: labels.get(m[0], m[0]), value).replace(project, "PROJECT")
+            named = UUID.sub(lambda m: labels.get(m[0], m[0]), value).replace(project, "PROJECT")
+            return FRESH_TAG.sub(r"\1-TAG", named)
         if isinstance(value, list):
             return sorted(map(labelled, value))
         return {k: labelled(v) for k, v in value.items()} if isinstance(value, dict) else value
