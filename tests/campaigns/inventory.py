@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from openstack.exceptions import NotFoundException
 
@@ -328,8 +329,9 @@ def _containers(conn: Connection) -> Iterator[Thing]:
         yield Thing("container", container.name, container.name, facts, {"key": key})
         for held in conn.object_store.objects(container.name):
             name = re.sub(r"/\d{9,}/", "/TIME/", f"{container.name}/{held.name}")
-            # A listing has no hash of a large object's content.
-            facts = {"bytes": held._bytes, "hash": held._hash}
+            # Of a large object, a listing has the hash of its manifest, which is another each time.
+            head = conn.object_store.head(f"/{quote(container.name)}/{quote(held.name)}")
+            facts = {"bytes": held._bytes, "hash": head.headers.get("ETag")}
             yield Thing("object", f"{container.name}/{held.name}", name, facts)
 
 

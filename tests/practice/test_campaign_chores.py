@@ -23,6 +23,7 @@ def test_a_fault_in_each_chore(practice_cloud):
     assert sum(bool(outcome.hit) for outcome in outcomes) > len(SCENARIOS) / 2
 
 
+@pytest.mark.timeout(600)
 def test_what_only_reads_asks_for_no_change(practice_cloud):
     (found,) = ground.in_projects(
         practice_cloud.directory, chores.reads, [1], company=chores.company, workers=1
