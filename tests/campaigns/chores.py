@@ -569,7 +569,7 @@ def reads(
     needs = (given.tagged, given.copy_of_data, given.disk_image, given.mine, given.lab)
     needs = (*needs, given.address, given.laptop)
     stage = Stage(Scenario(needs, print, ()), member, proxy, company)
-    stage.ready()
+    before = stage.ready()
     found = {}
     for chore, read in READ_ONLY.items():
         conn = stage.connect()
@@ -582,6 +582,7 @@ def reads(
         writes = [str(r) for r in proxy.seen if is_write(r) and not r.path.endswith(usual)]
         found[chore] = [*found.get(chore, ()), *writes]
         conn.close()
+    found["all of them"] = inventory.briefs(inventory.changes(before, stage.take(), stage.project))
     return {chore: requests for chore, requests in found.items() if requests}
 
 

@@ -829,4 +829,8 @@ READ_ONLY: Mapping[str, Read] = {
     "volumes.list_types": lambda conn, there: volumes.list_types(conn),
 }
 #: Nova has them posted although they change nothing.
-ASKED_BY_POST = {"servers.console_log": "/action", "servers.console_url": "/remote-consoles"}
+ASKED_BY_POST = {
+    "servers.console_log": "/action",
+    "servers.console_url": "/remote-consoles",
+    "servers.diagnose": "/action",
+}
