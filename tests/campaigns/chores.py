@@ -192,7 +192,7 @@ class Rehearsal:
         """One of the first requests to change something goes wrong, in a way that is soon over."""
         random = Random(f"{seed}-{self.chore}-few")
         return [
-            [Strike(random.choice(QUICK), random.choice([1, 1, 2, 3]), writes=True)]
+            [Strike(random.choice(QUICK), random.choice([1, 1, 1, 2]), writes=True)]
             for _ in range(count)
         ]
 
