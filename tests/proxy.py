@@ -11,6 +11,7 @@ it breaks what it is told to break, in the ways in which networks and services b
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import socket
 import struct
@@ -42,6 +43,7 @@ class Fault:
     place of the cloud's own; without one it gets the cloud's answer, or none at all when `lost`.
     cut: the connection breaks in the middle of the answer's body. delay: seconds, before all else.
     late: seconds by which the cloud gets the request after the client was told that it is lost.
+    empty: the lists of the cloud's answer come without their members, as from a stale database.
     """
 
     forwarded: bool = True
@@ -51,6 +53,7 @@ class Fault:
     retry_after: int | None = None
     delay: float = 0.0
     late: float = 0.0
+    empty: bool = False
 
 
 RESET = Fault(forwarded=False, lost=True)  # nobody did anything
@@ -58,6 +61,7 @@ LOSE = Fault(lost=True)  # the worst: it was done, and nobody is told
 CUT = Fault(cut=True)
 GATEWAY = Fault(answer=504)  # it was done, and the one who is told says that it failed
 LATE = Fault(lost=True, late=3.0)  # it will be done, and is not yet when somebody looks
+EMPTY = Fault(empty=True)
 
 
 def refuse(status: int, retry_after: int | None = None) -> Fault:
@@ -194,7 +198,7 @@ class Proxy:
             hint = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
             said = {"error": {"message": "A fault that was asked for."}}
             return web.json_response(said, status=fault.answer, headers=hint)
-        return answer
+        return _without_members(answer) if fault.empty else answer
 
     def _send_later(self, asked: web.BaseRequest, port: int, body: bytes, seconds: float) -> None:
         async def send() -> None:
@@ -227,6 +231,18 @@ class Proxy:
                 if name.lower() not in dropped
             }
             return web.Response(status=answer.status, headers=kept, body=held)
+
+
+def _without_members(answer: web.Response) -> web.Response:
+    """The answer with empty lists; what is no list stays."""
+    if answer.content_type != "application/json" or not answer.body:
+        return answer
+    held = json.loads(answer.body)
+    if isinstance(held, dict):
+        held = {key: [] if isinstance(value, list) else value for key, value in held.items()}
+    else:
+        held = []
+    return web.json_response(held, status=answer.status)
 
 
 def _reset(asked: web.BaseRequest) -> None:

@@ -197,12 +197,12 @@ def trial(number: int, member: Connection, proxy: Proxy, *, seed: int, ours: boo
 
 
 @contextmanager
-def limited() -> Iterator[None]:
+def limited(seconds: float = HUNG) -> Iterator[None]:
     def give_up(*_: Any) -> None:
         raise Hung
 
     signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(int(HUNG))
+    signal.alarm(int(seconds))
     try:
         yield
     finally:

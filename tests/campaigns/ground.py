@@ -6,19 +6,22 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from pouta import progress
-from pouta.kinds import FLOATING_IP, PORT, SERVER, VOLUME, id_of
+from pouta.kinds import FLOATING_IP, PORT, ROUTER, SERVER, VOLUME, id_of
 from pouta.practice import control
 from pouta.practice.folder import Folder
-from pouta.practice.project import delete_volume, own_project, until_none
+from pouta.practice.project import delete_volume, furnish, own_project, until_none
 from pouta.servers import states
 from pouta.volumes.attaching import settled
+from tests.campaigns import inventory
+from tests.campaigns.inventory import Thing
 from tests.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -30,25 +33,30 @@ REST_WITHIN = 90.0  # seconds
 KINDS = (SERVER, VOLUME, FLOATING_IP, PORT)
 
 Holdings = Mapping[str, Mapping[str, Any]]
+Company = Callable[[Folder, "Connection", "Connection"], AbstractContextManager[Any]]
 R = TypeVar("R")
 
 
 def in_projects(
     folder: Path,
-    trial: Callable[[int, Connection, Proxy], R],
+    trial: Callable[..., R],
     numbers: Sequence[int],
     *,
+    company: Company | None = None,
     workers: int = WORKERS,
     tell: Callable[[R], None] = lambda outcome: None,
 ) -> list[R]:
     """`trial` of each number, in their order, by several processes with a project each.
 
-    A trial gets a connection that nothing breaks, and a proxy. The cloud runs already.
+    A trial gets its number, a connection that nothing breaks, and a proxy. The cloud runs already.
+
+    company: what a process has beside its project, from the folder of the cloud, the administrator
+        and the member; each trial gets it as well.
     """
     processes = multiprocessing.get_context("spawn")
     report = processes.Queue()
     crew = [
-        processes.Process(target=_work, args=(folder, trial, numbers[k::workers], report))
+        processes.Process(target=_work, args=(folder, trial, numbers[k::workers], report, company))
         for k in range(min(workers, len(numbers)))
     ]
     for process in crew:
@@ -71,7 +79,9 @@ def in_projects(
     return [outcomes[number] for number in numbers]
 
 
-def _work(folder: Path, trial: Any, numbers: Sequence[int], report: Any) -> None:
+def _work(
+    folder: Path, trial: Any, numbers: Sequence[int], report: Any, company: Company | None
+) -> None:
     """One after the other, in a project and a home folder of this process."""
     os.environ["HOME"] = tempfile.mkdtemp()
     place = Folder(folder)
@@ -80,8 +90,11 @@ def _work(folder: Path, trial: Any, numbers: Sequence[int], report: Any) -> None
         admin = control.connect(place, "practice-admin")
         member = stack.enter_context(own_project(place, admin))
         proxy = stack.enter_context(Proxy(place.settings["ports"]))
+        given = [member, proxy]
+        if company:
+            given.append(stack.enter_context(company(place, admin, member)))
         for number in numbers:
-            report.put((number, trial(number, member, proxy)))
+            report.put((number, trial(number, *given)))
 
 
 def holdings(conn: Connection) -> Holdings:
@@ -125,6 +138,61 @@ def emptied(conn: Connection) -> None:
     for port in PORT.list(conn):
         if not _is_plumbing(port):
             PORT.delete(conn, port.id)
+
+
+def bare(conn: Connection) -> None:
+    """Nothing is in the project afterwards but the network that it was furnished with."""
+    found = inventory.taken(conn)
+    kinds = {kind: [id for k, id in found if k == kind] for kind, _ in found}
+    network, disks = conn.network, conn.block_storage
+    if "stack" in kinds:
+        until_none(conn.orchestration.stacks, conn.orchestration.delete_stack)
+    if "server" in kinds:
+        until_none(lambda: SERVER.list(conn), lambda server: SERVER.delete(conn, server.id))
+    for id in kinds.get("transfer", ()):
+        disks.delete_transfer(id)
+    if {"volume", "volume snapshot"} & {*kinds}:
+        until_none(lambda: VOLUME.list(conn), lambda volume: delete_volume(disks, volume))
+    for id in kinds.get("floating IP", ()):
+        network.delete_ip(id)
+    for id in kinds.get("image", ()):
+        conn.image.delete_image(id)
+    for pair in kinds.get("key pair", ()):
+        conn.compute.delete_keypair(pair)
+    for id in kinds.get("server group", ()):
+        conn.compute.delete_server_group(id)
+    for path in kinds.get("object", ()):
+        conn.object_store.delete(f"/{quote(path)}")
+    for name in kinds.get("container", ()):
+        conn.object_store.delete(f"/{quote(name)}")
+    for id in kinds.get("application credential", ()):
+        conn.identity.delete_application_credential(conn.current_user_id, id)
+    for id in kinds.get("EC2 key", ()):
+        conn.identity.delete(f"/users/{conn.current_user_id}/credentials/OS-EC2/{id}")
+    if not _is_furnished(found.values()):
+        for router in network.routers():
+            ROUTER.delete(conn, router.id)
+        for port in network.ports(project_id=conn.current_project_id):
+            network.delete_port(port)
+        for own in network.networks(project_id=conn.current_project_id):
+            network.delete_network(own)
+        furnish(conn, conn.current_project.name)
+    else:
+        for port in PORT.list(conn):
+            if not _is_plumbing(port):
+                PORT.delete(conn, port.id)
+    for key, thing in found.items():
+        if thing.kind == "security group" and thing.name != "default":
+            network.delete_security_group(key[1])
+
+
+def _is_furnished(found: Iterable[Thing]) -> bool:
+    held = [thing for thing in found if thing.kind in ("network", "subnet", "router")]
+    whole = {
+        (thing.kind, bool(thing.facts.get("dns") or thing.facts.get("gateway"))) for thing in held
+    }
+    plugged = sum(thing.name.startswith("of project_") for thing in found if thing.kind == "port")
+    return len(held) == 3 and plugged == 1 and {("subnet", True), ("router", True)} < whole
 
 
 def _is_plumbing(thing: Any) -> bool:

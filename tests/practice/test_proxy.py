@@ -8,7 +8,7 @@ import pytest
 import requests
 
 import pouta
-from tests.proxy import CUT, GATEWAY, LOSE, RESET, Fault, Proxy, refuse
+from tests.proxy import CUT, EMPTY, GATEWAY, LOSE, RESET, Fault, Proxy, refuse
 
 
 @pytest.fixture
@@ -65,6 +65,15 @@ def test_the_cloud_refuses_for_a_while(proxy, member, token):
     proxy.fault = lambda request: refuse(429, retry_after=7)
     answer = requests.get(url(proxy, member, "/flavors"), headers=token, timeout=9)
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+
+
+def test_a_listing_comes_without_its_members(proxy, member, token):
+    proxy.fault = lambda request: EMPTY
+    listed = requests.get(url(proxy, member, "/flavors"), headers=token, timeout=9)
+    assert (listed.status_code, listed.json()) == (200, {"flavors": []})
+    flavor = next(member.compute.flavors())
+    shown = requests.get(url(proxy, member, f"/flavors/{flavor.id}"), headers=token, timeout=9)
+    assert shown.json()["flavor"]["name"] == flavor.name
 
 
 def test_a_gateway_says_that_what_was_done_failed(proxy, member, token):
