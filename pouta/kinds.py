@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from openstack.network.v2.port import Port
     from openstack.network.v2.router import Router
     from openstack.network.v2.security_group import SecurityGroup
+    from openstack.network.v2.security_group_rule import SecurityGroupRule
     from openstack.network.v2.subnet import Subnet
 
 R = TypeVar("R")
@@ -190,7 +191,7 @@ class _Routers(Kind["Router"]):
 # Each before what it holds on to.
 ORDER = (
     *("stack", "server", "floating IP", "port", "volume snapshot", "volume", "image"),
-    *("security group", "router", "subnet", "network"),
+    *("security group rule", "security group", "router", "subnet", "network"),
 )
 
 
@@ -291,6 +292,13 @@ ROUTER: Kind[Router] = _Routers("router", "network", "router", note="description
 PORT: Kind[Port] = Kind("port", "network", "port", note="description")
 SECURITY_GROUP: Kind[SecurityGroup] = Kind(
     "security group", "network", "security_group", note="description"
+)
+SECURITY_GROUP_RULE: Kind[SecurityGroupRule] = Kind(
+    "security group rule",
+    "network",
+    "security_group_rule",
+    named_by=None,
+    note="description",
 )
 FLOATING_IP: Kind[FloatingIP] = Kind(
     "floating IP", "network", "ip", named_by="floating_ip_address", note="description"

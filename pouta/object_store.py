@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib import parse
 
+from pouta import deletion, progress, streams
 from pouta import files as local
 from pouta import find as _find
-from pouta import progress, streams
 from pouta.concurrently import each
+from pouta.deletion import Deletion
 from pouta.display import Columns, Table
 from pouta.errors import (
     AuthenticationError,
@@ -33,6 +34,8 @@ from pouta.errors import (
     chore,
     status_of,
 )
+from pouta.kinds import Kind
+from pouta.made import once
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -160,7 +163,7 @@ def download(
         return [wanted[held.name] for held in found]
 
 
-@chore("delete {name} of container {container}")
+@chore("delete object {name} of container {container}")
 def delete(
     conn: Connection, container: str, name: str | None = None, *, all_objects: bool = False
 ) -> None:
@@ -169,12 +172,16 @@ def delete(
     name: an object; None means the container itself.
     all_objects: delete the container with all that is in it.
 
+    When something is still there at the end the error lists each with the reason in `leftovers`:
+    Refused when nothing was deleted, Failed otherwise.
+
     `DELETE /v1/AUTH_{project_id}/{container}/{object}`.
     """
     _check(container, "any" if name is None else name)
     with _let_in(conn):
         if name is not None:
-            _remove(conn, container, name)
+            with Deletion(conn) as going:
+                _remove(going, container, [name])
             return
         objects = _objects(conn, container)
         if objects and not all_objects:
@@ -184,8 +191,10 @@ def delete(
                 "would be lost.",
                 hint="To delete them all: all_objects=True.",
             )
-        each(lambda held: _remove(conn, container, held.name), objects)
-        _checked(conn.object_store.delete(_url(container)), gone=True)
+        with Deletion(conn) as going:
+            _remove(going, container, [held.name for held in objects])
+            if not going.left:
+                going.delete(_CONTAINER, [_Place(container)])
         _delete_if_empty(conn, container + SEGMENTS_OF)
 
 
@@ -444,7 +453,7 @@ def _send(
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         _put(conn, _url(container, name), streams.Part(file, meter), kind)
     kept = {path for path, _, _ in new}
-    _remove_paths(conn, [path for path, _, _ in old if path not in kept])
+    _remove_segments(conn, [path for path, _, _ in old if path not in kept])
 
 
 def _send_segments(
@@ -473,7 +482,9 @@ def _send_segments(
         segments = each(send, range(-(-whole.st_size // size)))
     except Failed:
         if streams.has_changed(file, whole):  # no later upload would go on with these
-            _remove_paths(conn, [f"{home}/{s.name}" for s in _objects(conn, home, start_of_names)])
+            _remove_segments(
+                conn, [f"{home}/{s.name}" for s in _objects(conn, home, start_of_names)]
+            )
             _delete_if_empty(conn, home)
         raise
     manifest = [{"path": path, "size_bytes": n, "etag": hash} for path, n, hash in segments]
@@ -614,19 +625,40 @@ def _fetch(
 # Away
 
 
-def _remove(conn: Connection, container: str, name: str) -> None:
-    held = _look(conn, container, name)
-    _checked(conn.object_store.delete(_url(container, name)), gone=True)
-    _remove_paths(conn, [path for path, _, _ in held.segments])
-    if held.segments:
-        _delete_if_empty(conn, container + SEGMENTS_OF)
+@dataclass(frozen=True)
+class _Place:
+    """Where something is stored: a container, or container/object."""
+
+    id: str
+
+    @property
+    def name(self) -> str:
+        return self.id
 
 
-def _remove_paths(conn: Connection, paths: Sequence[str]) -> None:
-    def remove(path: str) -> None:
-        _checked(conn.object_store.delete(_url(path.lstrip("/"))), gone=True)
+@dataclass(frozen=True)
+class _Stored(Kind[_Place]):
+    def delete(self, conn: Connection, id: str) -> None:
+        _checked(conn.object_store.delete(_url(id)), gone=True)
 
-    each(remove, paths)
+
+_CONTAINER = _Stored("container", "object_store", "container", can_be_busy=False)
+_OBJECT = _Stored("object", "object_store", "object", can_be_busy=False)
+
+
+def _remove(going: Deletion, container: str, names: Sequence[str]) -> None:
+    """Delete objects of a container, and the segments of those that are gone."""
+    held = each(lambda name: _look(going.conn, container, name), names)
+    segments = {f"{container}/{one.name}": one.segments for one in held}
+    gone = going.delete(_OBJECT, map(_Place, segments))
+    paths = [path.lstrip("/") for place in gone for path, _, _ in segments[place.id]]
+    going.delete(_OBJECT, map(_Place, paths))
+    if paths:
+        _delete_if_empty(going.conn, container + SEGMENTS_OF)
+
+
+def _remove_segments(conn: Connection, paths: Sequence[str]) -> None:
+    deletion.delete(conn, _OBJECT, [_Place(path.lstrip("/")) for path in paths])
 
 
 def _delete_if_empty(conn: Connection, container: str) -> None:
@@ -671,8 +703,16 @@ def _key(conn: Connection, container: str) -> str:
                 return key
     key = secrets.token_urlsafe(32)
     new = {"X-Container-Meta-Temp-URL-Key": key}
-    _checked(conn.object_store.post(_url(container), headers=new))
-    return key
+
+    def there() -> Sequence[str]:
+        headers = _checked(conn.object_store.head(_url(container))).headers
+        return [key] if headers.get("X-Container-Meta-Temp-Url-Key") == key else []
+
+    def ask() -> str:
+        _checked(conn.object_store.post(_url(container), headers=new))
+        return key
+
+    return once(f"key of container '{container}'", ask, there)[0]
 
 
 def _digest(conn: Connection) -> Callable[..., Any]:

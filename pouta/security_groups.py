@@ -17,8 +17,8 @@ from pouta import rules as _rules
 from pouta.concurrently import each
 from pouta.display import Columns, Table
 from pouta.errors import ConfigurationError, InvalidInput, Refused, chore
-from pouta.kinds import SECURITY_GROUP
-from pouta.made import Made, once
+from pouta.kinds import SECURITY_GROUP, SECURITY_GROUP_RULE
+from pouta.made import Made
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -83,7 +83,8 @@ def ensure(
     Rules that are there already stay; none is removed. A rule is there when an equal one is, in
     whatever spelling another tool wrote it; one that lets in more does not count, for whoever
     removes it would close what was asked for here. A new group lets everything out and nothing in.
-    The group `default` is never changed: servers need it as it is to get their SSH key.
+    The group `default` is never changed: servers need it as it is to get their SSH key. When it
+    fails, what it made is removed.
 
     name: of several groups that share a name, the ID of the one that is meant.
     allow_world: without it, a rule that opens SSH to the whole internet is refused.
@@ -102,14 +103,15 @@ def ensure(
     # Before anything is made; the group's own name stays, for it may not be there yet.
     own = (there.id, there.name) if there else (name,)
     wanted = [_with_group_found(conn, rule, own) for rule in wanted]
-    group = there or _made_by_one(conn, str(name))
-    wanted = [
-        replace(rule, remote_group=group.id) if rule.remote_group in own else rule
-        for rule in wanted
-    ]
-    missing = [rule for rule in wanted if not _has(group, rule)]
-    each(lambda rule: _add(conn, group, rule), missing)
-    return waiting.fetch(conn, SECURITY_GROUP, group) if missing else group
+    with Made(conn) as made:
+        group = there or _made_by_one(made, str(name))
+        wanted = [
+            replace(rule, remote_group=group.id) if rule.remote_group in own else rule
+            for rule in wanted
+        ]
+        missing = [rule for rule in wanted if not _has(group, rule)]
+        each(lambda rule: _add(made, group, rule), missing)
+        return waiting.fetch(conn, SECURITY_GROUP, group) if missing else group
 
 
 @chore("open port {port} in security group {name}")
@@ -232,13 +234,12 @@ def _there(
     return _find.pick(SECURITY_GROUP.noun, name, meant) if meant else None
 
 
-def _made_by_one(conn: Connection, name: str) -> SecurityGroup:
+def _made_by_one(made: Made, name: str) -> SecurityGroup:
     """A new group; of threads that want it at the same time, one makes it for all."""
     with _MAKING:
-        if named := [*SECURITY_GROUP.named(conn, name)]:
+        if named := [*SECURITY_GROUP.named(made.conn, name)]:
             return _find.pick(SECURITY_GROUP.noun, name, named)
-        with Made(conn) as made:
-            return made.create(SECURITY_GROUP, name=name)
+        return made.create(SECURITY_GROUP, name=name)
 
 
 def _with_group_found(conn: Connection, rule: Rule, own: Container[object]) -> Rule:
@@ -260,15 +261,14 @@ def _ports(port: int | tuple[int, int] | None) -> tuple[int | None, int | None]:
     return port if isinstance(port, tuple) else (port, port)
 
 
-def _add(conn: Connection, group: SecurityGroup, rule: Rule) -> None:
-    once(
-        f"rule {rule}",
-        lambda: conn.network.create_security_group_rule(
-            security_group_id=group.id, **_written(rule)
-        ),
-        lambda: [group] if _has(SECURITY_GROUP.get(conn, group.id), rule) else [],
-        anyones=True,
-    )
+def _add(made: Made, group: SecurityGroup, rule: Rule) -> None:
+    from openstack.exceptions import ConflictException
+
+    try:
+        made.create(SECURITY_GROUP_RULE, security_group_id=group.id, **_written(rule))
+    except ConflictException:  # somebody else made it in this moment, or the quota is full
+        if not _has(waiting.fetch(made.conn, SECURITY_GROUP, group), rule):
+            raise
 
 
 def _has(group: SecurityGroup, rule: Rule) -> bool:

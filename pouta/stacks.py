@@ -216,7 +216,7 @@ class _Stacks(Kind["Stack"]):
         return [stack for stack in self.list(conn) if stack.id in wanted]
 
     def complaint(self, conn: Connection, thing: Any) -> str:
-        return _why(conn, thing)
+        return _why(conn, thing) if thing.status.endswith("_FAILED") else ""
 
     def noted(self, attributes: dict[str, Any], mark: str, tags: Sequence[str]) -> dict[str, Any]:
         return {**attributes, "tags": ",".join([f"{CALL}={mark}", *tags])}

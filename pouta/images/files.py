@@ -188,13 +188,18 @@ def share(conn: Connection, image: str | Image, project_id: str) -> Image:
     def there() -> Sequence[Any]:
         return [m for m in _glance(conn).members(found.id) if m.member_id == project_id]
 
-    if not there():
-        once(
-            f"image '{found.name}' shared",
-            lambda: _glance(conn).add_member(found.id, member=project_id),
-            there,
-            anyones=True,
-        )
+    try:
+        if not there():
+            once(
+                f"image '{found.name}' shared",
+                lambda: _glance(conn).add_member(found.id, member=project_id),
+                there,
+                anyones=True,
+            )
+    except BaseException:
+        if found.visibility != "shared":
+            _change(conn, found, visibility=found.visibility)
+        raise
     progress.say(
         f"To use it, somebody in the other project accepts it: "
         f"pouta.images.accept(conn, '{found.id}')"
@@ -234,10 +239,19 @@ def unshare(conn: Connection, image: str | Image, project_id: str) -> Image:
     Not shared with it, nothing changes. `DELETE /v2/images/{id}/members/{project_id}`.
     """
     found = _own(conn, image, "unshared")
-    if project_id in {member.member_id for member in _glance(conn).members(found.id)}:
+    users = {member.member_id for member in _glance(conn).members(found.id)}
+    if project_id in users:
         _glance(conn).remove_member(project_id, found.id, ignore_missing=True)
-    if not [*_glance(conn).members(found.id)]:
-        _change(conn, found, visibility="private")
+    if not users - {project_id}:
+        try:
+            _change(conn, found, visibility="private")
+        except Exception as error:
+            raise Failed(
+                f"Project {project_id} cannot use image '{found.name}' any more, but the image is "
+                "still marked as shared.",
+                hint="pouta.images.unshare(conn, image, project_id) again mends that.",
+                resource=found,
+            ) from error
     return waiting.fetch(conn, IMAGE, found)
 
 

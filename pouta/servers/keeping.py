@@ -202,7 +202,10 @@ def _image(made: Made, server: Server, name: str) -> Image:
         raise _gave_up(what, server) from late
     if image.status != "active":
         raise _gave_up(what, server)
-    return image
+    # Glance may have written over those that came while it stored the data.
+    for tag in {*made.tags} - {*image.tags}:
+        image.add_tag(conn.image, tag)
+    return waiting.fetch(conn, IMAGE, image)
 
 
 def _gave_up(what: str, server: Server) -> Failed:

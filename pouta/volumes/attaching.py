@@ -124,7 +124,17 @@ def take_out(
             f"Taking volume '{disk.name}' out of the running server '{host.name}': if it is still "
             "mounted there, what is not yet written is lost."
         )
-    conn.compute.delete_volume_attachment(host, disk.id, ignore_missing=True)
+
+    def leaving() -> Sequence[Volume]:
+        now = VOLUME.get(conn, disk.id)
+        return [now] if now.status == "detaching" or host.id not in attached_to(now) else []
+
+    once(
+        f"volume '{disk.name}' out of server '{host.name}'",
+        lambda: conn.compute.delete_volume_attachment(host, disk.id, ignore_missing=True),
+        leaving,
+        anyones=True,
+    )
     if not wait:
         return waiting.fetch(conn, VOLUME, disk)
 
