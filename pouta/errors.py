@@ -143,7 +143,8 @@ class Unreachable(PoutaError):
 
 
 def _unpickled(kind: type[PoutaError], args: tuple[Any, ...], held: dict[str, Any]) -> PoutaError:
-    error = kind.__new__(kind, *args)
+    error = kind.__new__(kind)
+    error.args = args
     vars(error).update(held)
     return error
 

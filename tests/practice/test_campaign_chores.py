@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from tests.campaigns import chores, ground
@@ -9,18 +11,18 @@ from tests.campaigns.chores import Rehearsal
 from tests.campaigns.scenarios import SCENARIOS
 
 SEED = 11
-EACH = 1  # trial of each chore
-WORKERS = 6
+CHORES = 16  # of all; the campaign itself plays each
+WORKERS = 3
 
 
 @pytest.mark.timeout(900)
-def test_a_fault_in_each_chore(practice_cloud):
-    plain = [Rehearsal.skipped(chore) for chore in SCENARIOS]
-    drawn = [(one, one.few(SEED, EACH)) for one in plain]
+def test_a_fault_in_some_chores(practice_cloud):
+    some = Random(SEED).sample(sorted(SCENARIOS), CHORES)
+    drawn = [(one, one.few(SEED, 1)) for one in map(Rehearsal.skipped, some)]
     outcomes = chores.campaign(practice_cloud.directory, drawn, seed=SEED, workers=WORKERS)
     assert [str(outcome) for outcome in outcomes if outcome.wrong] == []
-    assert len(outcomes) == EACH * len(SCENARIOS)
-    assert sum(bool(outcome.hit) for outcome in outcomes) > len(SCENARIOS) / 2
+    assert len(outcomes) == CHORES
+    assert sum(bool(outcome.hit) for outcome in outcomes) > CHORES / 2
 
 
 @pytest.mark.timeout(600)
