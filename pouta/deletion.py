@@ -114,7 +114,8 @@ class Deletion:
             return first
         nouns = {leftover.kind for leftover in self.left}
         what = f"{nouns.pop()}s" if len(nouns) == 1 else "things"
-        message = f"{count} of {count + len(self.gone)} {what} were not deleted."
+        verb = "was" if count == 1 else "were"
+        message = f"{count} of {count + len(self.gone)} {what} {verb} not deleted."
         if self.gone:
             more = f" and {len(self.gone) - NAMED} more" if len(self.gone) > NAMED else ""
             names = listed(name_of(thing) or id_of(thing) for thing in self.gone[:NAMED])
@@ -168,6 +169,14 @@ class _Removal:
         except TimedOut as late:
             for id in [*self.pending]:
                 self._give_up(id, self._still_there(id, late))
+        except Exception as error:
+            # The cloud has taken the requests, and does not let anybody see what became of them.
+            if explain(error, "look") is None:
+                raise
+            said = what_the_cloud_said(error)
+            for id in [*self.pending]:
+                asked = f"Whether {self._named(id)} is deleted could not be seen: {said}"
+                self._give_up(id, Failed(asked, resource=self.things[id]))
 
     def _ask(self) -> None:
         """Ask for every delete that is still to be asked for."""

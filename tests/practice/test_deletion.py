@@ -93,7 +93,7 @@ class TestOutOfTime:
         slow = volumes.find(conn, "b")
         proxy.fault = lambda r: refuse(503) if deletes(slow.id)(r) else None
         with pytest.raises(
-            pouta.TimedOut, match=r"1 of 2 volumes were not deleted\. Gone: 'a'"
+            pouta.TimedOut, match=r"1 of 2 volumes was not deleted\. Gone: 'a'"
         ) as it:
             volumes.delete(conn, ["a", "b"], timeout=8)
         assert [left.name for left in it.value.leftovers] == ["b"]
@@ -164,7 +164,7 @@ class TestSeveral:
         conn = practice_conn
         servers.launch_many(conn, "node", 3, **SMALL)
         kept = locked(conn, "node-2")
-        with pytest.raises(pouta.Failed, match=r"1 of 3 servers were not deleted\.") as caught:
+        with pytest.raises(pouta.Failed, match=r"1 of 3 servers was not deleted\.") as caught:
             servers.delete(conn, servers.list(conn))
         assert "Gone: 'node-1' and 'node-3'." in caught.value.message
         (left,) = caught.value.leftovers
