@@ -15,6 +15,7 @@ from pouta.made import once
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
+    from openstack.network.v2.port import Port
     from openstack.network.v2.security_group import SecurityGroup
 
 
@@ -52,23 +53,28 @@ def remove_security_group(
 
 def put(conn: Connection, server: Server, group: SecurityGroup) -> None:
     """The group is on every port of the server afterwards."""
-
-    def there() -> Sequence[Server]:
-        held = _holds(conn, server, group)
-        return [server] if held and all(held) else []
-
-    if not there():
-        once(
-            f"group '{group.name}' of server '{server.name}'",
-            lambda: conn.compute.add_security_group_to_server(server, group.id),
-            there,
-        )
+    ports = _ports(conn, server)
+    missing = [port for port in ports if group.id not in port.security_group_ids]
+    if len(missing) < len(ports):
+        for port in missing:  # Nova asks for all ports, and Neutron takes no group twice
+            conn.network.update_port(port, security_groups=[*port.security_group_ids, group.id])
+        return
+    once(
+        f"group '{group.name}' of server '{server.name}'",
+        lambda: conn.compute.add_security_group_to_server(server, group.id),
+        lambda: [server] if all(_holds(conn, server, group)) else [],
+    )
 
 
 def _holds(conn: Connection, server: Server, group: SecurityGroup) -> Sequence[bool]:
     """Of each port that can have groups, whether it has this one. Nova tells only their names."""
+    return [group.id in port.security_group_ids for port in _ports(conn, server)]
+
+
+def _ports(conn: Connection, server: Server) -> Sequence[Port]:
+    """The ports that can have groups."""
     return [
-        group.id in port.security_group_ids
+        port
         for port in floating_ips.all_ports_of(conn, [server])
         if port.is_port_security_enabled is not False and port.fixed_ips
     ]
