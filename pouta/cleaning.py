@@ -114,8 +114,7 @@ def cleanup(
         with going:
             _remove(going, found, kept)
     except PoutaError as incomplete:
-        if len(going.left) + len(going.gone) > 1:
-            incomplete.message = _incomplete(tag, rows, going.left)
+        incomplete.message = _incomplete(tag, rows, going.left)
         incomplete.resource = _table(rows[id_of(thing)] for thing in going.gone)
         incomplete.leftovers = going.left
         again = f"Once nothing holds them, call pouta.cleanup(conn, tag={tag!r}) again."

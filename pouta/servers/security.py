@@ -62,7 +62,7 @@ def put(conn: Connection, server: Server, group: SecurityGroup) -> None:
     once(
         f"group '{group.name}' of server '{server.name}'",
         lambda: conn.compute.add_security_group_to_server(server, group.id),
-        lambda: [server] if all(_holds(conn, server, group)) else [],
+        lambda: [server] if ports and all(_holds(conn, server, group)) else [],
     )
 
 

@@ -311,7 +311,7 @@ class TestTemporary:
         assert [leftover.id for leftover in caught.value.leftovers] == [held.id]
         assert held.id in caught.value.__notes__[0]
         assert f"tag='{tag}'" in caught.value.__notes__[0]
-        with pytest.raises(pouta.Failed, match="1 of 1"), pouta.temporary(practice_conn) as tag:
+        with pytest.raises(pouta.Refused, match="1 of 1"), pouta.temporary(practice_conn) as tag:
             VOLUME.create(practice_conn, name="x", size=1, metadata={"pouta_tags": f"a,{tag},b"})
             held = next(iter(VOLUME.named(practice_conn, "x")))
             pouta.volumes.attach(practice_conn, "keeper", held)
