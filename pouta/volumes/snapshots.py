@@ -99,7 +99,9 @@ def delete_snapshot(
     wait: bool = True,
     timeout: float = SNAPSHOT_TIMEOUT,
 ) -> None:
-    """The snapshot is gone afterwards; its volume, and volumes made of it, stay as they are.
+    """The snapshot is gone afterwards; its volume stays as it is.
+
+    Refused where volumes that were made from it need it, as on Ceph; the refusal names them.
 
     `DELETE /snapshots/{id}`.
     """

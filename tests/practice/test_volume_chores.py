@@ -89,7 +89,7 @@ def test_a_wait_that_ends_early_says_where_the_volume_is(practice_conn, monkeypa
 
     monkeypatch.setattr(volumes, "_grow", too_long)
     with pytest.raises(pouta.TimedOut, match=r"taken out of 'web'.* attach it again"):
-        volumes.extend(practice_conn, "data", 4)
+        volumes.extend(practice_conn, "data", 4, allow_detach=True)
     assert disks(practice_conn)["data"].status == "available"
 
 
@@ -208,13 +208,14 @@ def test_a_volume_is_kept_as_it_was_and_brought_back(practice_conn):
         volumes.delete(practice_conn, "data")
     assert "'monday' and 'tuesday'" in str(caught.value)
     assert not [request for request in requests if request.startswith("DELETE")]
+    volumes.delete(practice_conn, "back")
     volumes.delete_snapshot(practice_conn, "monday")
     assert [taken.name for taken in volumes.list_snapshots(practice_conn)] == ["tuesday"]
     with pytest.raises(pouta.NotFound) as caught:
         volumes.find_snapshot(practice_conn, "tuesdai")
     assert "'tuesday'" in caught.value.hint
     volumes.delete(practice_conn, "data", delete_snapshots=True)
-    assert {*disks(practice_conn)} == {"back", "copy"}
+    assert {*disks(practice_conn)} == {"copy"}
     assert [*practice_conn.block_storage.snapshots()] == []
 
 
