@@ -148,6 +148,7 @@ class _Removal:
         self._busy: dict[str, tuple[float, Exception | None]] = {}  # since when, and the answer
         self._leaving: set[str] = set()  # seen on its way out
         self._at_rest: dict[str, float] = {}  # since when
+        self._put_back: dict[str, float] = {}  # since when, for the first time
         self._looks = 0
 
     def run(self, *, wait: bool) -> None:
@@ -250,8 +251,9 @@ class _Removal:
         if id not in self._leaving and now - since < AT_REST_FOR:
             return
         reason = self.kind.complaint(self.conn, thing)
-        first, _ = self._busy.setdefault(id, (now, None))
-        if not reason and now - first < BUSY_FOR:
+        if not reason and now - self._put_back.setdefault(id, now) < BUSY_FOR:
+            del self._at_rest[id]
+            self._leaving.discard(id)
             self.to_ask.append(id)
             return
         reason = reason or "Something still uses it."

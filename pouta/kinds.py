@@ -162,7 +162,8 @@ class _Disks(Kind[R]):
         answer = conn.block_storage.get(query, microversion="3.5")  # with filters
         told = answer.json()["messages"] if answer.ok else ()
         words = next((str(message["user_message"]) for message in told), "")
-        return f"Cinder says: {words.rstrip('.')}." if "delete" in words else ""
+        reason = words.rpartition(":")[2].strip(" .")  # "delete snapshot:Snapshot is busy."
+        return f"Cinder says: {reason}." if "delete" in words else ""
 
 
 @dataclass(frozen=True)

@@ -300,7 +300,7 @@ def test_one_volume_in_several_servers(practice_conn, practice_cloud, said):
     script = volumes.mount_script(now, "/media/shared", one_server_only=True)
     assert mounting.device_path(now) in script
 
-    grown = volumes.extend(practice_conn, shared, 2)
+    grown = volumes.extend(practice_conn, shared, 2, allow_detach=True)
     assert (grown.size, {*volumes.attached_to(grown)}) == (2, {one.id, two.id})
     with pytest.raises(pouta.Ambiguous, match=r"'node-1' and 'node-2'|'node-2' and 'node-1'"):
         volumes.detach(practice_conn, shared)
