@@ -250,31 +250,29 @@ class TestKeptBack:
         assert not holdings(conn)["volume"] | holdings(conn)["volume snapshot"]
 
 
-@pytest.mark.parametrize(
-    "tags", ["run-7", [7], ["a b"], ["a,b"], {"run-7": 1}, None, ["x" * 50] * 5]
-)
-def test_invalid_tags_are_refused_by_every_chore_before_anything_is_made(
-    practice_conn, tmp_path, tags
-):
+INVALID_TAGS = ["run-7", [7], ["a b"], ["a,b"], {"a": 1}, None, ["x" * 50] * 5]
+
+
+def test_invalid_tags_are_refused_by_every_chore_before_anything_is_made(practice_conn, tmp_path):
     conn, file = practice_conn, tmp_path / "disk.raw"
     file.write_bytes(b"x" * 1000)
-    with pouta.temporary(conn) as tag:
-        pouta.servers.launch(conn, "web", **SMALL, volumes=[1], tags=[tag])
-        pouta.servers.stop(conn, "web")
-        before = holdings(conn)
-        empty = {"heat_template_version": "2021-04-16", "resources": {}}
-        for chore in (
-            lambda: pouta.servers.launch(conn, "next", **SMALL, tags=tags),
-            lambda: pouta.servers.launch_many(conn, "next", 2, **SMALL, tags=tags),
-            lambda: pouta.servers.snapshot(conn, "web", "copy", tags=tags),
-            lambda: pouta.volumes.create(conn, "data", 1, tags=tags),
-            lambda: pouta.volumes.snapshot(conn, "web-volume-1", "then", tags=tags),
-            lambda: pouta.images.upload(conn, file, "disk", tags=tags),
-            lambda: pouta.stacks.create(conn, "heap", empty, tags=tags),
-        ):
+    pouta.servers.launch(conn, "web", **SMALL, volumes=[1])
+    before = holdings(conn)
+    empty = {"heat_template_version": "2021-04-16", "resources": {}}
+    chores = (
+        lambda tags: pouta.servers.launch(conn, "next", **SMALL, tags=tags),
+        lambda tags: pouta.servers.launch_many(conn, "next", 2, **SMALL, tags=tags),
+        lambda tags: pouta.servers.snapshot(conn, "web", "copy", keep_running=True, tags=tags),
+        lambda tags: pouta.volumes.create(conn, "data", 1, tags=tags),
+        lambda tags: pouta.volumes.snapshot(conn, "web-volume-1", "then", force=True, tags=tags),
+        lambda tags: pouta.images.upload(conn, file, "disk", tags=tags),
+        lambda tags: pouta.stacks.create(conn, "heap", empty, tags=tags),
+    )
+    for tags in INVALID_TAGS:
+        for chore in chores:
             with pytest.raises(pouta.InvalidInput, match="tag"):
-                chore()
-        assert holdings(conn) == before
+                chore(tags)
+    assert holdings(conn) == before
 
 
 class TestTemporary:

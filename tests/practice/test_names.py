@@ -120,7 +120,7 @@ def test_a_thing_is_found_by_its_name_whatever_that_is(conn, kind):
     create, look_up, delete = THINGS[kind]
     beside = {create(conn, name).id: name for name in BESIDE}
 
-    @few(10)
+    @few(5)
     @given(NAMES)
     @example("a|b")
     @example("50%")
@@ -139,7 +139,7 @@ def test_a_thing_is_found_by_its_name_whatever_that_is(conn, kind):
 
 
 def test_an_image_is_found_by_its_name_whatever_that_is(conn, disk):
-    @few(25)
+    @few(8)
     @given(NAMES)
     @example("in:a,b")
     @example("eq:cirros")
@@ -167,7 +167,7 @@ def test_an_image_whose_name_no_file_can_have_is_told_before_it_is_fetched(conn,
 def test_a_snapshot_is_found_by_its_name_whatever_that_is(conn):
     volume = volumes.create(conn, "data", 1)
 
-    @few(15)
+    @few(5)
     @given(NAMES)
     def holds(name):
         taken = made(lambda conn, name: volumes.snapshot(conn, volume, name), conn, name)
@@ -183,7 +183,7 @@ def test_a_snapshot_is_found_by_its_name_whatever_that_is(conn):
 def test_a_key_pair_is_found_by_its_name_whatever_that_is(conn):
     keypairs.ensure(conn, "a")
 
-    @few(40)
+    @few(13)
     @given(NAMES)
     def holds(name):
         pair = made(keypairs.ensure, conn, name) if name != "a" else None
@@ -198,7 +198,7 @@ def test_a_key_pair_is_found_by_its_name_whatever_that_is(conn):
 def test_a_stack_is_found_by_its_name_whatever_that_is(conn):
     template = {"heat_template_version": "2016-10-14", "resources": {}}
 
-    @few(30)
+    @few(10)
     @given(NAMES)
     @example("a.b_c-1")
     def holds(name):
@@ -236,7 +236,7 @@ def test_many_servers_of_any_name_are_found_again(conn):
         servers.delete(conn, server)
 
 
-@few(40)
+@few(13)
 @given(NAMES)
 @example("emoji 😀")
 @example("x" * 250)
@@ -257,7 +257,7 @@ FINDS = (
 )
 
 
-@few(8)
+@few(5)
 @given(NAMES)
 @example("in:a,b")
 @example("*")
@@ -319,7 +319,7 @@ def test_containers_and_objects_of_any_name(conn, files, tmp_path):
             object_store.upload(conn, files(f"{name} {held}"), name, name=held)
     before = everything(conn)
 
-    @few(15)
+    @few(5)
     @given(NAMES, NAMES.filter(bool))  # without a name an object is called like its file
     @example("run#1", "a")
     @example("a?b", "a")
@@ -365,7 +365,7 @@ def everything(conn):
     }
 
 
-@few(60)
+@few(20)
 @given(st.one_of(st.sampled_from(["", "a/b", "/", "x" * 257, "a\0", "\ud800", 5]), st.text()))
 def test_what_no_container_and_no_object_can_be_called_is_refused(tmp_path_factory, name):
     """Of all chores; "" for an object would lead to the container that holds it."""
