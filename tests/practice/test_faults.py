@@ -123,8 +123,10 @@ def test_a_network_of_which_every_answer_is_lost_is_made_once(proxy, conn, pract
 
 def test_a_network_that_cannot_be_finished_is_taken_back(proxy, conn, practice_conn):
     without_network(practice_conn)
-    proxy.fault = at_the_end(lambda r: "add_router" in r.path, lambda r: "/networks/" in r.path)
-    with pytest.raises(pouta.Failed) as caught:
+    proxy.fault = at_the_end(
+        lambda r: "add_router" in r.path, lambda r: "/networks/" in r.path, status=403
+    )
+    with pytest.raises(pouta.Refused) as caught:
         networks.ensure_default(conn)
     assert caught.value.leftovers == []
     assert [*practice_conn.network.routers()] == []
