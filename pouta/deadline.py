@@ -46,7 +46,7 @@ def within(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def suspended() -> Iterator[None]:
-    """Waits in the block have their own time: what has to be tidied up when time is over."""
+    """Waits in the block have their own time, for what must be tidied up after the deadline."""
     with _set(None):
         yield
 

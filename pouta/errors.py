@@ -387,7 +387,7 @@ def _sentence(text: object) -> str:
 
 
 def _word(value: object) -> str:
-    """An argument as a message names it: never long, and nothing of what is no name."""
+    """An argument as a message names it: short, and only what is a name."""
     if isinstance(value, int | float):
         return f"{value:g}"
     if isinstance(value, list | tuple):

@@ -362,8 +362,8 @@ def _check(container: str, name: str = "any") -> None:
     """Refuse what no container, or no object, can be called; "" would lead to what holds it."""
     if not _fits(container, CONTAINER_LIMIT) or "/" in container or _has_dots(container):
         raise InvalidInput(
-            f"{container!r:.80} is no name for a container: 1 to {CONTAINER_LIMIT} bytes of UTF-8 "
-            "without /, not '.' and not '..'."
+            f"Invalid container name {container!r:.80}: use 1 to {CONTAINER_LIMIT} bytes of UTF-8 "
+            "without /, and neither '.' nor '..'."
         )
     if not _fits(name, OBJECT_LIMIT):
         raise InvalidInput(

@@ -245,7 +245,7 @@ def test_a_temporary_url_opens_one_object_for_some_time(practice_conn, folder):
 def test_what_cannot_be_costs_no_request(member, no_requests, tmp_path, folder):
     with pytest.raises(pouta.InvalidInput, match="no file or folder"):
         object_store.upload(member, tmp_path / "nothing", "data")
-    with pytest.raises(pouta.InvalidInput, match="no name for a container"):
+    with pytest.raises(pouta.InvalidInput, match="Invalid container name"):
         object_store.upload(member, folder, "a/b")
     with pytest.raises(pouta.InvalidInput, match="segment_size"):
         object_store.upload(member, folder, "data", segment_size=0)
