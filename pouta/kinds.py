@@ -47,9 +47,9 @@ class Kind(Generic[R]):
 
     `named_by` is the query that lists by name, None where the API has no such filter. `note` is
     where the mark goes: "metadata" or "description", "" where the API has room for neither.
-    `vanishes` tells that a delete is over when it is answered, `can_be_busy` that one refused with
-    409 may be taken in a moment, `brief` that a list without details spares the cloud much.
-    `underway` has the states in which something is being done to it.
+    `vanishes`: a delete is over when it is answered. `can_be_busy`: a delete refused with 409 may
+    be accepted a moment later. `brief`: a list without details spares the cloud much. `underway`:
+    the states in which something is being done to it.
     """
 
     noun: str

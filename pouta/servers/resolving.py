@@ -167,7 +167,7 @@ def _completed(conn: Connection, wish: Wish) -> Wish:
 
 
 def _key_like(conn: Connection, old: Server) -> str | bool | None:
-    """The key pair of a server that a new one shall be like; the user's own for a colleague's."""
+    """The key pair of the server given as `like`; the user's own if a colleague made it."""
     if old.key_name and old.user_id not in (None, conn.current_user_id):
         progress.say(
             f"Key pair '{old.key_name}' of '{old.name}' is another member's: your own is taken."
