@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 NO_ANSWER = 599
+ASKED_FOR = "A fault that was asked for."
 OF_ONE_HOP = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
 
 
@@ -196,7 +197,7 @@ class Proxy:
             return web.Response(status=NO_ANSWER)
         if fault.answer:
             hint = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            said = {"error": {"message": "A fault that was asked for."}}
+            said = {"error": {"message": ASKED_FOR}}
             return web.json_response(said, status=fault.answer, headers=hint)
         return _without_members(answer) if fault.empty else answer
 

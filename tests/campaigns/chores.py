@@ -42,15 +42,18 @@ from tests.campaigns.colleague import Deed
 from tests.campaigns.faults import Hung, limited
 from tests.campaigns.inventory import Change, Inventory
 from tests.campaigns.scenarios import ASKED_BY_POST, READ_ONLY, SCENARIOS, Scenario, There
-from tests.proxy import CUT, EMPTY, GATEWAY, LOSE, RESET, Fault, Proxy, Request, refuse
+from tests.proxy import ASKED_FOR, CUT, EMPTY, GATEWAY, LOSE, RESET, Fault, Proxy, Request, refuse
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
+
+    from pouta.errors import Leftover
 
 WORKERS = 10  # most of a trial is waiting
 PAIRS = 20  # of each chore
 STINT = 25  # trials of one chore by one process, in a state that is prepared once if it can be
 HUNG = 240.0  # seconds
+UNANSWERED = (": LOSE", ": LATE", ": GATEWAY")  # and done
 STALE = ("GONE", "EMPTY")  # once, and then the news is true
 OVER_SSH = ("servers.run", "servers.wait_for_ssh")  # nobody is there in a practice cloud
 QUICK = ("LOSE", "GATEWAY", "CUT", "DELAY", "403", "409")  # the others make a chore wait for long
@@ -372,7 +375,7 @@ def trial(rehearsal: Rehearsal, strikes: Sequence[Strike], stage: Stage) -> Outc
     ended = type(error).__name__ if error else "returned"
     faults = " + ".join(map(str, strikes))
     outcome = Outcome(rehearsal.chore, faults, ended, time.monotonic() - began, weather.hit)
-    outcome.wrong = judged(rehearsal, error, found, now, deed)
+    outcome.wrong = judged(rehearsal, error, found, now, deed, weather.hit)
     if gone := deed.made - ids(now):
         outcome.wrong["a colleague's is gone"] = ", ".join(gone)
     if not rests:
@@ -395,6 +398,7 @@ def judged(
     found: Sequence[Change],
     now: Inventory,
     deed: Deed,
+    hit: Sequence[str] = (),
 ) -> dict[str, str]:
     """What is wrong with how it ended."""
     import pouta
@@ -420,10 +424,20 @@ def judged(
     elif unsaid:
         wrong["done, and not said"] = "; ".join(unsaid)
     present = {id for _, id in now} | {"of unknown ID"}
-    untrue = [str(left) for left in getattr(error, "leftovers", ()) if left.id not in present]
+    untrue = [
+        str(left)
+        for left in getattr(error, "leftovers", ())
+        if left.id not in present and not is_unknowable(left, hit)
+    ]
     if untrue:
         wrong["untrue list"] = "; ".join(untrue)
     return wrong
+
+
+def is_unknowable(left: Leftover, hit: Sequence[str]) -> bool:
+    """Whether a request to delete it got no answer, and the next one a refusal."""
+    lost = any(left.id in one and one.endswith(UNANSWERED) for one in hit)
+    return lost and ASKED_FOR in left.reason
 
 
 def is_touched(deed: Deed, change: Change) -> bool:

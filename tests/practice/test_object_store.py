@@ -401,11 +401,10 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(practice_conn, big):
     chunks = streams.Part.__iter__
 
     def grows(part):
-        for chunk in chunks(part):
-            if part.path == big:
-                with big.open("ab") as file:
-                    file.write(b"more")
-            yield chunk
+        if part.path == big:
+            with big.open("ab") as file:
+                file.write(b"more")
+        yield from chunks(part)
 
     for segment_size in (None, MIB):
         with (

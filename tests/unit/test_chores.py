@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.campaigns.chores import Rehearsal, Strike, Weather, judged
 from tests.campaigns.colleague import ACTS, Deed
 from tests.campaigns.inventory import Thing
 from tests.campaigns.scenarios import ASKED_BY_POST, READ_ONLY, SCENARIOS, chores
-from tests.proxy import EMPTY, LOSE, Request, refuse
+from tests.proxy import ASKED_FOR, EMPTY, LOSE, Request, refuse
 
 PROJECT = "project_2001234"
 BOOT = "7a3d5c30-956a-43c2-9f06-d8b1a2d5e111"
@@ -73,10 +73,14 @@ def made() -> Rehearsal:
 
 
 def wrong(
-    rehearsal: Rehearsal, now: inventory.Inventory, error: Exception | None = None, **deed: set[str]
+    rehearsal: Rehearsal,
+    now: inventory.Inventory,
+    error: Exception | None = None,
+    hit: Sequence[str] = (),
+    **deed: set[str],
 ) -> Mapping[str, str]:
     found = inventory.changes({}, now, PROJECT)
-    return judged(rehearsal, error, found, now, Deed(**deed))
+    return judged(rehearsal, error, found, now, Deed(**deed), hit)
 
 
 def error(kind: type[pouta.PoutaError], *left: Leftover, resource: object = None) -> Exception:
@@ -107,6 +111,14 @@ def test_raised_means_as_before_or_as_the_exception_says(made):
     assert {*wrong(made, held(volume(DATA)), error(pouta.Unreachable))} == {"done, and not said"}
     assert wrong(made, held(volume(DATA)), error(pouta.TimedOut)) == {}
     assert {*wrong(made, {}, KeyError("servers"))} == {"raw error"}
+
+
+def test_a_refusal_after_a_lost_answer_leaves_what_nobody_can_know(made):
+    refused = error(pouta.Failed, Leftover("volume", DATA, "data", f"{ASKED_FOR} (HTTP 403)"))
+    lost = f"request 3, DELETE block_storage /volumes/{DATA}: LATE"
+    assert {*wrong(made, {}, refused)} == {"untrue list"}
+    assert {*wrong(made, {}, refused, [lost.replace(DATA, TWIN)])} == {"untrue list"}
+    assert wrong(made, {}, refused, [lost]) == {}
 
 
 def test_what_a_colleague_makes_is_not_the_chores(made):
