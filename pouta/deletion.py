@@ -20,6 +20,7 @@ from pouta.errors import (
     is_passing,
     listed,
     status_of,
+    was_repeated,
     what_the_cloud_said,
 )
 from pouta.kinds import Kind, id_of, name_of
@@ -194,7 +195,11 @@ class _Removal:
                     self._busy.setdefault(id, (time.monotonic(), error))
                 else:
                     self.pending.discard(id)
-            elif is_passing(error) or (self.kind.can_be_busy and is_busy(error)):
+            elif (
+                is_passing(error)
+                or was_repeated(error)  # the first one may have done it
+                or (self.kind.can_be_busy and is_busy(error))
+            ):
                 since, _ = self._busy.get(id, (time.monotonic(), None))
                 self._busy[id] = since, error
                 self.to_ask.append(id)

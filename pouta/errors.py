@@ -290,6 +290,12 @@ def is_passing(error: BaseException) -> bool:
     return status == 429 or status >= 500
 
 
+def was_repeated(error: BaseException) -> bool:
+    """Whether it answers a request that was made before, and got no answer, or a 5xx."""
+    answer = getattr(getattr(error, "response", None), "raw", None)
+    return bool(getattr(getattr(answer, "retries", None), "history", ()))
+
+
 def is_busy(error: BaseException) -> bool:
     """Whether the thing may be free in a moment: 409, or Cinder's 400 about a status.
 

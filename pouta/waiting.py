@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pouta import deadline, progress
 from pouta._session import last_answer
-from pouta.errors import Failed, TimedOut, is_passing, listed, retry_after
+from pouta.errors import Failed, TimedOut, explain, is_passing, listed, retry_after
 from pouta.kinds import SERVER, Kind, id_of, name_of
 
 if TYPE_CHECKING:
@@ -177,7 +177,11 @@ def for_all(
     sightings = Sightings(kind.noun, names)
 
     def look() -> Sequence[R]:
-        present = {id_of(thing): thing for thing in kind.present(conn, names)}
+        try:
+            present = {id_of(thing): thing for thing in kind.present(conn, names)}
+        except Exception as error:
+            _check_shown(error, what or plain, things)
+            raise
         sightings.check(present)
         return [present[id] for id in names]
 
@@ -208,6 +212,9 @@ def fetch(conn: Connection, kind: Kind[R], thing: R | str) -> R:
             return [kind.get(conn, id)]
         except NotFoundException:
             sightings.check(())
+            raise
+        except Exception as error:
+            _check_shown(error, f"{kind.noun} '{name}'", [thing])
             raise
 
     with progress.shown_by(progress.silent):
@@ -241,6 +248,18 @@ class Sightings:
         if self.misses < MISSES or now - self.since < MISSED_FOR:
             raise _Missed(f"{self.noun} {listed(missing)} was not seen")
         raise Failed(f"{self.noun} {listed(missing)} was deleted meanwhile, not by this call.")
+
+
+def _check_shown(error: Exception, what: str, things: Sequence[object]) -> None:
+    """Raise Failed for a refusal to show things: the chore may have changed them already."""
+    explained = explain(error, f"look at {what}")
+    if explained is None or is_passing(error):
+        return
+    raise Failed(
+        f"{explained.message} What was asked for before that goes on.",
+        hint=explained.hint,
+        resource=things[0] if len(things) == 1 else things,
+    ) from error
 
 
 class _Missed(Exception):

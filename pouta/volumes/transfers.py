@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -152,9 +153,12 @@ def cancel_transfer(conn: Connection, volume: str | Volume) -> Volume:
 
 def _forget_tags(conn: Connection, volume: Volume) -> None:
     """The marks and tags of the other project: a clean-up by tag here is not about this volume."""
+    from openstack.exceptions import NotFoundException
+
     for thing in (volume, *of_volume(conn, volume)):
         for key in {CALL, TAGS} & {*(thing.metadata or {})}:
-            thing.delete_metadata_item(conn.block_storage, key)
+            with suppress(NotFoundException):  # made again, as the answer was lost
+                thing.delete_metadata_item(conn.block_storage, key)
 
 
 def _offers(conn: Connection, disk: Volume) -> Sequence[Any]:

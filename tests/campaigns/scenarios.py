@@ -448,7 +448,7 @@ def _(conn: Connection, there: There) -> None:
     "volumes.extend", web, data, data_in_web, effect=["~ volume data: size 1 -> 2"], settle=1.0
 )
 def _(conn: Connection, there: There) -> None:
-    volumes.extend(conn, "data", 2, timeout=T)
+    volumes.extend(conn, "data", 2, allow_detach=True, timeout=T)
 
 
 @scenario("volumes.retype", data, effect=["~ volume data: type standard -> capacity"])

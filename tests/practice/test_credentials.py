@@ -11,6 +11,7 @@ from openstack.config import loader
 
 import pouta
 from pouta import identity, object_store
+from tests.proxy import LOSE
 from tests.wire import answer_lost, recorded
 
 
@@ -240,3 +241,12 @@ def test_ec2_keys_of_this_project_only(practice_conn, practice_cloud):
         assert [one["access"] for one in left["credentials"]] == [foreign]
     finally:
         admin.identity.delete_project(elsewhere)
+
+
+def test_ec2_keys_whose_deletion_got_no_answer_are_deleted(conn, proxy):
+    pair = identity.create_ec2_credentials(conn)
+    lost = iter([LOSE])
+    proxy.fault = lambda request: next(lost, None) if request.method == "DELETE" else None
+    identity.delete_ec2_credentials(conn, pair)
+    assert next(lost, None) is None
+    assert identity.list_ec2_credentials(conn) == []

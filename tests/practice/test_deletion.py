@@ -7,7 +7,7 @@ import pytest
 import pouta
 from pouta import deletion, floating_ips, servers, volumes
 from pouta.kinds import FLOATING_IP, SERVER, SNAPSHOT, VOLUME
-from tests.proxy import Request, once, refuse
+from tests.proxy import LOSE, RESET, Request, once, refuse
 
 SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
 
@@ -76,6 +76,24 @@ class TestRefused:
             assert "unlock_server" in caught.value.hint
             assert sum(request.method in ("DELETE", "POST") for request in proxy.seen) == 1
         assert servers.find(conn, "web").status == "ACTIVE"
+
+
+class TestNoAnswer:
+    def test_a_refusal_of_the_second_request_is_no_news_of_the_first(self, conn, proxy):
+        volumes.create(conn, "data", 1)
+        told = iter([LOSE, refuse(403)])
+        proxy.fault = lambda request: next(told, None) if deletes("/volumes/")(request) else None
+        volumes.delete(conn, "data")
+        assert next(told, None) is None
+        assert names(conn, VOLUME) == set()
+
+    def test_a_refusal_that_stays_is_told(self, conn, proxy):
+        volumes.create(conn, "data", 1)
+        told = iter([RESET])
+        proxy.fault = lambda r: next(told, refuse(403)) if deletes("/volumes/")(r) else None
+        with pytest.raises(pouta.Refused, match="HTTP 403"):
+            volumes.delete(conn, "data")
+        assert names(conn, VOLUME) == {"data"}
 
 
 class TestOutOfTime:

@@ -350,3 +350,21 @@ def test_a_rebuild_whose_answer_is_lost_happens_once(conn, proxy, fault):
     pouta.servers.rebuild(conn, "web", allow_data_loss=True)
     journal = [entry.action for entry in conn.compute.server_actions(web.id)]
     assert journal.count("rebuild") == 1
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_login_that_ends_in_the_middle_leaves_what_was_asked_for(conn, proxy, wait):
+    server = pouta.servers.launch(conn, "web", **WANTED)
+    stopping: list[Request] = []
+
+    def strike(request: Request) -> Fault | None:
+        stopping.extend([request] if request.path.endswith("/action") else [])
+        return refuse(401) if stopping and request is not stopping[0] else None
+
+    proxy.fault = strike
+    with pytest.raises(pouta.Failed, match=r"HTTP 401.*before that goes on") as caught:
+        pouta.servers.stop(conn, "web", wait=wait)
+    proxy.fault = lambda request: None
+    assert caught.value.resource.id == server.id
+    assert pouta.servers.stop(conn, "web").status == "SHUTOFF"
+    assert sum(request.path.endswith("/action") for request in proxy.seen) == 1

@@ -9,6 +9,7 @@ import pytest
 import pouta
 from pouta import servers, volumes
 from pouta.volumes import mounting, transfers
+from tests.proxy import LOSE
 from tests.wire import answer_lost, recorded
 
 SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
@@ -219,7 +220,7 @@ def test_a_volume_is_kept_as_it_was_and_brought_back(practice_conn):
     assert [*practice_conn.block_storage.snapshots()] == []
 
 
-def test_a_volume_goes_to_another_project(practice_conn, other_project):
+def test_a_volume_goes_to_another_project(practice_conn, conn, proxy, other_project):
     data = volumes.create(practice_conn, "data", 2)
     volumes.snapshot(practice_conn, data, "monday")
     with answer_lost("POST", "/volume-transfers"):
@@ -246,9 +247,14 @@ def test_a_volume_goes_to_another_project(practice_conn, other_project):
     assert disks(practice_conn) == {}
     assert [taken.name for taken in other_project.block_storage.snapshots()] == ["monday"]
 
+    other_project.block_storage.set_volume_metadata(theirs, pouta_call="1")
     back = volumes.transfer(other_project, theirs)
+    lost = iter([LOSE])
+    proxy.fault = lambda request: next(lost, None) if request.method == "DELETE" else None
     with answer_lost("POST", "/accept"):
-        assert volumes.accept(practice_conn, back.id, back.auth_key).id == data.id
+        assert volumes.accept(conn, back.id, back.auth_key).id == data.id
+    assert next(lost, None) is None
+    assert "pouta_call" not in volumes.find(practice_conn, "data").metadata
 
     with recorded() as requests, pytest.raises(pouta.InvalidInput, match="the same project"):
         volumes.move(practice_conn, "data", practice_conn)
