@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pouta import find as _find
 from pouta import waiting
 from pouta.errors import (
+    Failed,
     InvalidInput,
     NotFound,
     Refused,
@@ -153,12 +154,22 @@ def cancel_transfer(conn: Connection, volume: str | Volume) -> Volume:
 
 def _forget_tags(conn: Connection, volume: Volume) -> None:
     """The marks and tags of the other project: a clean-up by tag here is not about this volume."""
-    from openstack.exceptions import NotFoundException
+    from openstack.exceptions import NotFoundException, SDKException
 
-    for thing in (volume, *of_volume(conn, volume)):
-        for key in {CALL, TAGS} & {*(thing.metadata or {})}:
-            with suppress(NotFoundException):  # made again, as the answer was lost
-                thing.delete_metadata_item(conn.block_storage, key)
+    here: Sequence[Any] = [volume]
+    try:
+        here = [volume, *of_volume(conn, volume)]
+        for thing in here:
+            for key in {CALL, TAGS} & {*(thing.metadata or {})}:
+                with suppress(NotFoundException):  # made again, as the answer was lost
+                    thing.delete_metadata_item(conn.block_storage, key)
+    except SDKException as error:
+        raise Failed(
+            f"Volume '{volume.name}' is in this project now, but it may still have tags of the "
+            f"other project: {what_the_cloud_said(error)}",
+            hint=f"To remove them: volume.delete_metadata_item(conn.block_storage, {TAGS!r}).",
+            resource=here,
+        ) from error
 
 
 def _offers(conn: Connection, disk: Volume) -> Sequence[Any]:

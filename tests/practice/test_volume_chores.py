@@ -9,7 +9,7 @@ import pytest
 import pouta
 from pouta import servers, volumes
 from pouta.volumes import mounting, transfers
-from tests.proxy import LOSE
+from tests.proxy import LOSE, once, refuse
 from tests.wire import answer_lost, recorded
 
 SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
@@ -255,6 +255,18 @@ def test_a_volume_goes_to_another_project(practice_conn, conn, proxy, other_proj
         assert volumes.accept(conn, back.id, back.auth_key).id == data.id
     assert next(lost, None) is None
     assert "pouta_call" not in volumes.find(practice_conn, "data").metadata
+    once(
+        proxy,
+        lambda request: request.method == "DELETE" and "/metadata/" in request.path,
+        refuse(403),
+    )
+    practice_conn.block_storage.set_volume_metadata(data.id, pouta_call="1")
+    back = volumes.transfer(practice_conn, "data")
+    with pytest.raises(pouta.Failed, match="is in this project now") as caught:
+        volumes.accept(proxy.connect(other_project.config.config["auth"]), back)
+    assert {held.id for held in caught.value.resource} >= {data.id}
+    back = volumes.transfer(other_project, data.id)
+    volumes.accept(practice_conn, back)
 
     with recorded() as requests, pytest.raises(pouta.InvalidInput, match="the same project"):
         volumes.move(practice_conn, "data", practice_conn)
