@@ -59,12 +59,15 @@ def _was_tried_long(error: Exception | None) -> bool:
 class Adapter(session.TCPKeepAliveAdapter):
     """Gives up on an address that does not take the connection well before the answer is due.
 
+    Not when it sends a file: urllib3 has one time limit for connecting and for sending.
+
     Asks again for what is safe to repeat when the answer breaks off in the middle.
     """
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
         timeout = kwargs.get("timeout")
-        if isinstance(timeout, int | float):
+        sends_file = not isinstance(request.body, str | bytes | None)
+        if isinstance(timeout, int | float) and not sends_file:
             kwargs["timeout"] = (min(CONNECT_TIMEOUT, timeout), timeout)
         again = READS if request.method in SafeRetry.DEFAULT_ALLOWED_METHODS else 0
         while True:

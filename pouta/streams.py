@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from requests import Response
 
 CHUNK = 1024 * 1024  # bytes
+SENT_AT_ONCE = 128 * 1024  # bytes; also a slow line, shared by many, takes them within the time
 TRIES = 4
 SHOWN_EVERY = 0.1  # seconds
 ANSWER_TIMEOUT = 600.0  # seconds that the cloud may take to store what it has got
@@ -91,7 +92,7 @@ class Part:
         with _reading(self.path) as file:
             file.seek(self.start)
             while left:
-                chunk = file.read(min(CHUNK, left))
+                chunk = file.read(min(SENT_AT_ONCE, left))
                 left -= len(chunk)
                 if not chunk or (not left and has_changed(self.path, self._seen)):
                     raise Failed(
@@ -318,6 +319,7 @@ def _receive(
     try:
         with ask(have) as response:
             goes_on = response.status_code == 206
+            response.raw.headers.pop("Content-Encoding", None)  # or it would be inflated
             shown = have if goes_on else 0
             meter.add(shown)
             with part.open("ab" if goes_on else "wb") as file:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
     from pouta.practice.pytest_plugin import PracticeCloud
+    from tests.ceph.gateway import Gateway
     from tests.proxy import Proxy
 
 # The services of the practice cloud are installed once for the user, not once for each home.
@@ -55,3 +56,36 @@ def proxy(practice_cloud: PracticeCloud) -> Iterator[Proxy]:
 
     with Proxy(Folder(practice_cloud.directory).settings["ports"]) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def ceph(
+    practice_cloud: PracticeCloud, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """A Ceph object gateway for the projects of the practice cloud."""
+    from pouta.practice.folder import Folder
+    from tests.ceph import gateway
+
+    if missing := gateway.missing():
+        pytest.skip(f"Ceph is not installed: no {', '.join(missing)}")
+    cloud = Folder(practice_cloud.directory)
+    with gateway.running(
+        tmp_path_factory.mktemp("ceph"), cloud.url("identity"), cloud.password("admin")
+    ) as running:
+        yield running
+
+
+@pytest.fixture(params=["swift", "ceph"])
+def store(request: pytest.FixtureRequest, practice_cloud: PracticeCloud) -> Iterator[Connection]:
+    """A connection to a project of its own, with Swift as its object store, and with Ceph."""
+    from pouta.practice.folder import Folder
+    from pouta.practice.project import empty_objects, new_member
+
+    on_ceph = request.param == "ceph"
+    endpoint = request.getfixturevalue("ceph").endpoint if on_ceph else None
+    folder = Folder(practice_cloud.directory)
+    with new_member(
+        folder, practice_cloud.admin, object_store_endpoint_override=endpoint
+    ) as member:
+        yield member
+        empty_objects(member)

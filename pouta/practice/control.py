@@ -228,7 +228,9 @@ def connect(folder: Folder, cloud: str = "practice") -> Connection:
     return connect_as(folder, user, folder.password(user), project)
 
 
-def connect_as(folder: Folder, user: str, password: str, project: str) -> Connection:
+def connect_as(
+    folder: Folder, user: str, password: str, project: str, **options: Any
+) -> Connection:
     """A connection as any user of the cloud."""
     import openstack
 
@@ -239,6 +241,7 @@ def connect_as(folder: Folder, user: str, password: str, project: str) -> Connec
         region_name=REGION,
         interface="public",
         identity_api_version="3",
+        **options,
     )
 
 

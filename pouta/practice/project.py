@@ -24,6 +24,17 @@ ASK_AGAIN_SECONDS = 5
 @contextmanager
 def own_project(folder: Folder, admin: Connection) -> Iterator[Connection]:
     """A connection to a new project, as its only member."""
+    with new_member(folder, admin) as member:
+        try:
+            furnish(member, member.current_project.name)
+            yield member
+        finally:
+            empty(admin, member, member.current_project_id)
+
+
+@contextmanager
+def new_member(folder: Folder, admin: Connection, **options: Any) -> Iterator[Connection]:
+    """A connection to a new project with nothing in it, not even a network."""
     identity: Any = admin.identity
     name = f"project_2{secrets.randbelow(10**6):06}"
     password = secrets.token_urlsafe(12)
@@ -38,12 +49,10 @@ def own_project(folder: Folder, admin: Connection) -> Iterator[Connection]:
         for role in identity.roles():
             if role.name in catalogue.ROLES:
                 identity.assign_project_role_to_user(project, user, role)
-        member = connect_as(folder, user.name, password, name)
+        member = connect_as(folder, user.name, password, name, **options)
         try:
-            furnish(member, name)
             yield member
         finally:
-            empty(admin, member, project.id)
             member.close()
     finally:
         identity.delete_user(user)
@@ -147,6 +156,11 @@ def empty_rest(admin: Connection, member: Connection, project_id: str) -> None:
         member.compute.delete_keypair(key)
     for group in member.compute.server_groups():
         member.compute.delete_server_group(group)
+    empty_objects(member)
+
+
+def empty_objects(member: Connection) -> None:
+    """All containers, with what is in them."""
     objects = member.object_store
     for container in in_catalog(member, "object-store", objects.containers):
         place = f"/{quoted(container.name)}"

@@ -1,0 +1,1 @@
+"""A real Ceph object gateway, as Allas is one."""
