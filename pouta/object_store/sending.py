@@ -1,18 +1,23 @@
-"""Files go up; large ones in segments, with an object that names them all."""
+"""Files go up; large ones in segments, with an object that strings them together.
+
+Such an object is a dynamic large one, as `swift upload` and rclone make them: its header tells
+where the segments are, in every cloud. The manifest of a static one cannot be read in Ceph, and so
+rclone cannot delete it there.
+"""
 
 from __future__ import annotations
 
-import json
 import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib import parse
 
-from pouta import progress, streams
+from pouta import progress, streams, waiting
 from pouta.concurrently import each
 from pouta.deletion import Deletion
-from pouta.errors import Failed, InvalidInput, Refused
+from pouta.errors import Failed, InvalidInput
 from pouta.object_store.contents import Held, look
 from pouta.object_store.names import SEGMENTS_OF
 from pouta.object_store.removing import OBJECT, Place, remove_apart
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 LARGEST = 5 * 10**9  # bytes in one object; larger files go up in segments
 SEGMENT = 10**9  # bytes
 MOST_SEGMENTS = 1000  # of one object, where the cloud does not say
+LISTED_WITHIN = 60.0  # seconds
 MIB = 1024 * 1024
 
 
@@ -78,13 +84,8 @@ def segment_sizes(
 
 
 def _most_segments(conn: Connection) -> int:
-    info = conn.object_store.get_info()
-    if info.swift and not info.slo:
-        raise Refused(
-            "This cloud takes no large objects in segments (/info lists no 'slo').",
-            hint="Split the file, or ask the cloud's support.",
-        )
-    return int((info.slo or {}).get("max_manifest_segments", MOST_SEGMENTS))
+    """Of a static large object. Of a dynamic one, Swift tells no size beyond some more."""
+    return int((conn.object_store.get_info().slo or {}).get("max_manifest_segments", MOST_SEGMENTS))
 
 
 def _segment_size(file: Path, size: int, wanted: int | None, most: int) -> int:
@@ -123,35 +124,38 @@ def _send_segments(
     start_of_names = f"{one.name}/{whole.st_mtime_ns}/{whole.st_size}/{size}/"
     there = {entry["name"]: entry["hash"] for entry in entries(conn, home, start_of_names)}
 
-    def send(number: int) -> dict[str, Any]:
+    def send(number: int) -> None:
         segment = f"{start_of_names}{number:08}"
         start = number * size
         length = min(size, whole.st_size - start)
-        hash = streams.digest_of(one.file, "md5", start, length) if segment in there else ""
-        if hash and there[segment] == hash:
+        sent = there.get(segment)
+        if sent and sent == streams.digest_of(one.file, "md5", start, length):
             meter.add(length)
-        else:
-            part = streams.Part(one.file, meter, start=start, length=length, seen=whole)
-            hash = _put(conn, url(home, segment), part, "application/octet-stream")
-        return {"path": f"/{home}/{segment}", "size_bytes": length, "etag": hash}
+            return
+        part = streams.Part(one.file, meter, start=start, length=length, seen=whole)
+        _put(conn, url(home, segment), part, "application/octet-stream")
 
     try:
-        segments = each(send, range(-(-whole.st_size // size)))
+        each(send, range(-(-whole.st_size // size)))
     except Failed:
         if streams.has_changed(one.file, whole):  # no later upload would go on with these
             _take_back(conn, home, start_of_names)
         raise
+    manifest = parse.quote(f"{home}/{start_of_names}")
     checked(
         conn.object_store.put(
-            url(container, one.name) + "?multipart-manifest=put",
-            data=json.dumps(segments),
-            headers={"Content-Type": kind},
-            timeout=streams.ANSWER_TIMEOUT,
+            url(container, one.name),
+            data=b"",
+            headers={"Content-Type": kind, "X-Object-Manifest": manifest},
         )
     )
-    held = look(conn, container, one.name)
-    if held.size != whole.st_size:
-        raise Failed(f"Object '{one.name}' has {held.size} bytes, and its file {whole.st_size}.")
+    waiting.until(  # Swift's lists may be some seconds behind
+        f"object '{one.name}' in segments",
+        lambda: [look(conn, container, one.name)],
+        lambda held: held.size == whole.st_size,
+        timeout=LISTED_WITHIN,
+        pace=waiting.BY_NOW,
+    )
 
 
 def _take_back(conn: Connection, home: str, prefix: str) -> None:
@@ -161,8 +165,8 @@ def _take_back(conn: Connection, home: str, prefix: str) -> None:
     delete_if_empty(conn, home)
 
 
-def _put(conn: Connection, where: str, part: streams.Part, kind: str) -> str:
-    """Send one object, and return its hash, which the cloud has found as well."""
+def _put(conn: Connection, where: str, part: streams.Part, kind: str) -> None:
+    """Send one object; the cloud has found the same hash of it."""
     answer = checked(
         conn.object_store.put(
             where,
@@ -171,12 +175,10 @@ def _put(conn: Connection, where: str, part: streams.Part, kind: str) -> str:
             timeout=streams.ANSWER_TIMEOUT,
         )
     )
-    hash = part.digest("md5")
-    if answer.headers.get("ETag", "").strip('"') != hash:
+    if answer.headers.get("ETag", "").strip('"') != part.digest("md5"):
         conn.object_store.delete(where)
         raise Failed(
             f"{part.path} did not reach the cloud as it is: its checksum is another. The object "
             "was deleted.",
             hint="Try again.",
         )
-    return hash

@@ -29,7 +29,7 @@ def own_project(folder: Folder, admin: Connection) -> Iterator[Connection]:
             furnish(member, member.current_project.name)
             yield member
         finally:
-            empty(admin, member, member.current_project_id)
+            empty(admin, member, member.current_project.id)
 
 
 @contextmanager

@@ -6,12 +6,13 @@ already is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pouta import deadline, floating_ips, prices, progress, waiting
 from pouta import find as _find
-from pouta import floating_ips, prices, progress, waiting
-from pouta.errors import Failed, Refused, chore, listed
+from pouta.errors import Failed, PoutaError, Refused, chore, explain, listed
 from pouta.kinds import SERVER
 from pouta.made import once
 from pouta.servers import states
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from openstack.connection import Connection
 
 CHANGE_TIMEOUT = 300.0  # seconds
+START_AGAIN_WITHIN = 60.0  # seconds, after what failed or took too long, too
 COPY_TIMEOUT = 3600.0  # seconds; for what copies a root disk, of 80 GB on Pouta
 SHELVED = {"SHELVED", "SHELVED_OFFLOADED"}
 NO_ROOM = "The cloud may have no room for this flavor now: try again later, or another flavor."
@@ -199,6 +201,37 @@ def switch_off(conn: Connection, found: Server, *, wait: bool = True) -> Server:
         after={"SHUTOFF"},
         wait=wait,
     )
+
+
+@contextmanager
+def off(conn: Connection, server: Server, *, stays: bool = False) -> Iterator[Server]:
+    """A server that ran is off inside the block, and on again afterwards, whatever happened.
+
+    stays: it stays off, unless the cloud refuses what the block asks for.
+    """
+    again = server.status == "ACTIVE"
+    try:
+        yield switch_off(conn, server) if again else server
+        again = again and not stays
+    except Exception as error:
+        refused = isinstance(explain(error, "go on") or error, Refused)
+        again = again and (refused or not stays)
+        raise
+    finally:
+        if again:
+            _start_again(conn, server)
+
+
+def _start_again(conn: Connection, server: Server) -> None:
+    try:
+        with deadline.suspended():
+            start(conn, server, timeout=START_AGAIN_WITHIN)
+    except PoutaError as error:
+        error.hint = (
+            f"'{server.name}' is still off: pouta.servers.start(conn, {server.name!r}), once the "
+            f"cloud is done with what it was asked. {error.hint}"
+        )
+        raise
 
 
 def act(

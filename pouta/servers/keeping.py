@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,7 @@ from pouta.servers.changing import (
     check_others,
     doomed_volumes,
     has_flavor,
-    start,
-    switch_off,
+    off,
     way_back,
 )
 from pouta.servers.launching import launch
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from openstack.image.v2.image import Image
     from openstack.network.v2.port import Port
 
-START_AGAIN_WITHIN = 60.0  # seconds, after a snapshot that failed or took too long too
 IMAGE_SHOWN_WITHIN = 120.0  # seconds after Nova has uploaded it
 
 
@@ -85,7 +83,8 @@ def snapshot(
             "what you need of it to a volume or to Allas."
         )
     copy = _volume_snapshots if boots_from_volume(found) else _image
-    with _still(conn, found, keep_running), Made(conn, tags=tags) as made:
+    still = nullcontext() if keep_running else off(conn, found)
+    with still, Made(conn, tags=tags) as made:
         return copy(made, found, name)
 
 
@@ -118,37 +117,15 @@ def recreate(
     check_others(conn, found, others)
     check_ephemeral(found, "Recreating", allow_ephemeral_loss)
     disks, again = _what_makes_it_again(conn, found, wanted)
-    if found.status == "ACTIVE":
-        switch_off(conn, found)  # so that its file systems are in order
     try:
-        deletion.delete(conn, SERVER, [found])
+        with off(conn, found, stays=True):  # so that its file systems are in order
+            deletion.delete(conn, SERVER, [found])
         waiting.for_all(conn, VOLUME, disks, lambda disk: disk.status == "available")
         new: Server = launch(conn, found.name, **again, timeout=timeout)
         return new
     except BaseException as error:
         _say_how_to_go_on(error, found.name, again)
         raise
-
-
-@contextmanager
-def _still(conn: Connection, server: Server, keep_running: bool) -> Iterator[None]:
-    """A server that ran is off inside the block, and on again afterwards, whatever happened."""
-    if keep_running or server.status != "ACTIVE":
-        yield
-        return
-    try:
-        switch_off(conn, server)
-        yield
-    finally:
-        try:
-            with deadline.suspended():
-                start(conn, server, timeout=START_AGAIN_WITHIN)
-        except PoutaError as error:
-            error.hint = (
-                f"'{server.name}' is still off: pouta.servers.start(conn, {server.name!r}), once "
-                f"the cloud is done with its snapshot. {error.hint}"
-            )
-            raise
 
 
 @dataclass(frozen=True)

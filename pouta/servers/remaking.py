@@ -19,7 +19,7 @@ from pouta.servers.changing import (
     doomed_volumes,
     flavor_name,
     has_flavor,
-    switch_off,
+    off,
 )
 
 if TYPE_CHECKING:
@@ -205,16 +205,15 @@ def rescue(
             resource=found,
         )
     template = images.find(conn, image) if image is not None else own_image(conn, found)
-    if found.status != "ERROR":
-        found = switch_off(conn, found)
-    rescued = change(
-        conn,
-        found,
-        "rescue",
-        lambda found: conn.compute.rescue_server(found, image=template.id),
-        before={"SHUTOFF", "ERROR"},
-        after={"RESCUE"},
-    )
+    with off(conn, found, stays=True) as now:
+        rescued = change(
+            conn,
+            now,
+            "rescue",
+            lambda server: conn.compute.rescue_server(server, image=template.id),
+            before={"SHUTOFF", "ERROR"},
+            after={"RESCUE"},
+        )
     progress.say(
         f"The disk of '{found.name}' is the second one in the rescue system: sudo mount /dev/vdb1 "
         "/mnt. When it is mended: pouta.servers.unrescue(conn, server)."

@@ -200,9 +200,9 @@ class Rehearsal:
         ]
 
     def meetings(self) -> list[Sequence[Strike]]:
-        """A colleague does something before one of the requests."""
+        """A colleague does something before one of the requests, once the chore has begun."""
         acts = colleague.fitting(self.held, [*self.effect])
-        return [[Strike(act, at)] for at in range(1, len(self.requests) + 1) for act in acts]
+        return [[Strike(act, at)] for at in range(2, len(self.requests) + 1) for act in acts]
 
 
 @dataclass
@@ -403,11 +403,12 @@ def judged(
     """What is wrong with how it ended."""
     import pouta
 
-    theirs = [c for c in found if c.key[1] in deed.made or is_touched(deed, c)]
+    theirs = [c for c in found if is_made(deed, c, now) or is_touched(deed, c)]
     found = [change for change in found if change not in theirs]
     effect, there = rehearsal.effect, rehearsal.words(found)
     if error is None:
-        missing, extra = effect - there, there - effect
+        # Of a name that a colleague took first, theirs is made to be as it should.
+        missing, extra = effect - there - rehearsal.words(theirs), there - effect
         # What the chore did to it, a colleague may have undone.
         undone = tuple(said_of(deed, change) for change in theirs if is_touched(deed, change))
         missing = Counter(line for line in missing.elements() if not line[2:].startswith(undone))
@@ -438,6 +439,12 @@ def is_unknowable(left: Leftover, hit: Sequence[str]) -> bool:
     """Whether a request to delete it got no answer, and the next one a refusal."""
     lost = any(left.id in one and one.endswith(UNANSWERED) for one in hit)
     return lost and ASKED_FOR in left.reason
+
+
+def is_made(deed: Deed, change: Change, now: Inventory) -> bool:
+    """Whether a colleague made it, or it is a port of what a colleague made."""
+    thing = now.get(change.key)
+    return change.key[1] in deed.made or bool(thing and thing.facts.get("of") in deed.made)
 
 
 def is_touched(deed: Deed, change: Change) -> bool:

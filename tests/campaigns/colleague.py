@@ -158,7 +158,11 @@ def deletes_the_server(conn: Any, held: Inventory) -> Deed:
 def puts_a_volume_of_theirs_into_the_server(conn: Any, held: Inventory) -> Deed:
     web = named(held, "server", "web")
     disk = volumes.create(conn, THEIRS, 1)
-    volumes.ask_to_attach(conn, conn.compute.get_server(web), disk)
+    try:
+        volumes.ask_to_attach(conn, conn.compute.get_server(web), disk)
+    except Exception:
+        volumes.delete(conn, disk)
+        raise
     return Deed({disk.id}, {(web, "volumes"), (disk.id, "in")})
 
 
@@ -240,8 +244,8 @@ def deletes_the_image(conn: Any, held: Inventory) -> Deed:
 
 @act("container runs")
 def stores_another_object(conn: Any, held: Inventory) -> Deed:
-    conn.object_store.put(f"/runs/{THEIRS}", data=BytesIO(b"theirs"))
-    return Deed({f"runs/{THEIRS}"})
+    conn.object_store.put(f"/runs/also/{THEIRS}", data=BytesIO(b"theirs"))
+    return Deed({f"runs/also/{THEIRS}"})
 
 
 @act("stack lab")

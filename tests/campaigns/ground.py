@@ -165,6 +165,8 @@ def bare(conn: Connection) -> None:
         conn.object_store.delete(f"/{quote(path)}")
     for name in kinds.get("container", ()):
         conn.object_store.delete(f"/{quote(name)}")
+    if found["account", ""].facts["for URLs"]:
+        conn.object_store.post("", headers={"X-Remove-Account-Meta-Temp-URL-Key": "1"})
     for id in kinds.get("application credential", ()):
         conn.identity.delete_application_credential(conn.current_user_id, id)
     for id in kinds.get("EC2 key", ()):

@@ -322,11 +322,10 @@ def _stacks(conn: Connection) -> Iterator[Thing]:
 
 
 def _containers(conn: Connection) -> Iterator[Thing]:
+    key = conn.object_store.head("").headers.get("X-Account-Meta-Temp-Url-Key")
+    yield Thing("account", "", "", {"for URLs": bool(key)}, {"key": key})
     for container in conn.object_store.containers():
-        head = conn.object_store.get_container_metadata(container.name)
-        key = head.meta_temp_url_key
-        facts = {"for URLs": bool(key)}
-        yield Thing("container", container.name, container.name, facts, {"key": key})
+        yield Thing("container", container.name, container.name, {})
         for held in conn.object_store.objects(container.name):
             name = re.sub(r"/\d{9,}/", "/TIME/", f"{container.name}/{held.name}")
             # Of a large object, a listing has the hash of its manifest, which is another each time.
@@ -373,7 +372,7 @@ KINDS: Mapping[Look, Sequence[str]] = {
     _networks: ["network", "subnet", "router"],
     _ports: ["port"],
     _stacks: ["stack"],
-    _containers: ["container", "object"],
+    _containers: ["account", "container", "object"],
     _logins: ["application credential", "EC2 key"],
 }
 LOOKS = [*KINDS]

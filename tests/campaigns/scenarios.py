@@ -692,8 +692,8 @@ def _(conn: Connection, there: There) -> None:
     results,
     stored,
     effect=[
-        "~ container runs: another key",
-        "~ container runs: for URLs false -> true",
+        "~ account: another key",
+        "~ account: for URLs false -> true",
     ],
 )
 def _(conn: Connection, there: There) -> None:

@@ -311,16 +311,30 @@ class TestSnapshots:
             servers.snapshot(practice_conn, "web", "lost", keep_running=True)
         assert servers.find(practice_conn, "web").status == "ACTIVE"
 
-    def test_after_a_refusal_it_runs_again(self, practice_conn, web, proxy, conn):
+    @pytest.mark.parametrize(
+        "chore",
+        [
+            lambda conn: servers.snapshot(conn, "web", "copy"),
+            lambda conn: servers.rescue(conn, "web"),
+        ],
+    )
+    def test_after_a_refusal_it_runs_again(self, practice_conn, web, proxy, conn, chore):
         """Failure 11: the second thing that is asked of the server is the image."""
         is_action, asked = posts("/action"), itertools.count()
         proxy.fault = lambda request: (
-            refuse(403) if is_action(request) and next(asked) == 1 else None
+            refuse(409) if is_action(request) and next(asked) == 1 else None
         )
         with pytest.raises(pouta.Refused):
-            servers.snapshot(conn, "web", "copy")
+            chore(conn)
         assert servers.find(practice_conn, "web").status == "ACTIVE"
         assert actions(practice_conn, web)[:2] == ["start", "stop"]
+
+    def test_after_a_refusal_to_make_it_again_it_runs_again(self, practice_conn, proxy, conn):
+        servers.launch(practice_conn, "web", **SMALL, boot_volume_size=12)
+        proxy.fault = lambda request: refuse(403) if request.method == "DELETE" else None
+        with pytest.raises(pouta.Refused):
+            servers.recreate(conn, "web", "standard.small")
+        assert servers.find(practice_conn, "web").status == "ACTIVE"
 
     def test_a_volume_booted_server_gets_volume_snapshots_and_is_told(self, practice_conn, said):
         """Failures 12 and 33: no image of 0 bytes, and a recipe instead of a rescue."""
