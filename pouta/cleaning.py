@@ -144,6 +144,8 @@ def _remove(
     for kind in KINDS:
         if kind is VOLUME:
             volumes.delete_together(going, free[VOLUME], free[SNAPSHOT])
+        elif kind is FLOATING_IP:
+            floating_ips.release_of(going, free[kind], {id_of(thing) for thing in going.gone})
         elif kind is not SNAPSHOT:
             going.delete(kind, free[kind])
 

@@ -174,7 +174,17 @@ def taken_out(conn: Connection, disk: Volume, hosts: Sequence[Server]) -> Iterat
             error.add_note(f"pouta: {where}")
         raise
     for host in out:
-        attach(conn, host, disk)
+        try:
+            attach(conn, host, disk)
+        except TimedOut:
+            raise
+        except PoutaError as error:
+            raise Failed(
+                f"Volume '{disk.name}' was taken out of server '{host.name}' and could not be put "
+                f"back: {error.message}",
+                hint=error.hint,
+                resource=[disk, host],
+            ) from error
 
 
 def _put_back(conn: Connection, disk: Volume, hosts: Sequence[Server]) -> str:

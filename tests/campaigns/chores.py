@@ -40,7 +40,7 @@ from pouta.practice.project import own_project
 from tests.campaigns import colleague, ground, inventory
 from tests.campaigns.colleague import Deed
 from tests.campaigns.faults import Hung, limited
-from tests.campaigns.inventory import Change, Inventory
+from tests.campaigns.inventory import Change, Inventory, Thing
 from tests.campaigns.scenarios import ASKED_BY_POST, READ_ONLY, SCENARIOS, Scenario, There
 from tests.proxy import ASKED_FOR, CUT, EMPTY, GATEWAY, LOSE, RESET, Fault, Proxy, Request, refuse
 
@@ -376,9 +376,9 @@ def trial(rehearsal: Rehearsal, strikes: Sequence[Strike], stage: Stage) -> Outc
     faults = " + ".join(map(str, strikes))
     outcome = Outcome(rehearsal.chore, faults, ended, time.monotonic() - began, weather.hit)
     outcome.wrong = judged(rehearsal, error, found, now, deed, weather.hit)
-    if gone := deed.made - ids(now):
+    if gone := deed.made - ids(now) - too_late(weather.hit):
         outcome.wrong["a colleague's is gone"] = ", ".join(gone)
-    if not rests:
+    if not rests and any(map(inventory.is_moving, of_others(now, deed))):
         outcome.wrong["stuck"] = "the cloud does not come to rest"
     if outcome.wrong and error:
         outcome.traceback = "".join(traceback.format_exception(error))
@@ -407,11 +407,12 @@ def judged(
     found = [change for change in found if change not in theirs]
     effect, there = rehearsal.effect, rehearsal.words(found)
     if error is None:
-        # Of a name that a colleague took first, theirs is made to be as it should.
-        missing, extra = effect - there - rehearsal.words(theirs), there - effect
-        # What the chore did to it, a colleague may have undone.
-        undone = tuple(said_of(deed, change) for change in theirs if is_touched(deed, change))
-        missing = Counter(line for line in missing.elements() if not line[2:].startswith(undone))
+        missing, extra = effect - there, there - effect
+        missing = Counter(
+            line
+            for line in missing.elements()
+            if not is_excused(line, rehearsal, theirs, now, deed)
+        )
         wrong = {"not whole": missing, "more than asked for": extra}
         return {what: "; ".join(lines.elements()) for what, lines in wrong.items() if lines}
     wrong = {}
@@ -441,10 +442,41 @@ def is_unknowable(left: Leftover, hit: Sequence[str]) -> bool:
     return lost and ASKED_FOR in left.reason
 
 
+def is_excused(
+    line: str, rehearsal: Rehearsal, theirs: Sequence[Change], now: Inventory, deed: Deed
+) -> bool:
+    """Whether a colleague is the reason that this line of the effect is missing."""
+    if line.startswith("+ security group"):
+        return line in rehearsal.words(theirs)  # they made it first, and it is as it should be
+    taken = [change.brief[2:].split(":")[0] for change in theirs if change.key[1] in deed.made]
+    if line.startswith("- ") and line[2:].startswith(tuple(taken)):
+        return True  # what the chore would have taken along leads elsewhere now
+    undone = [said_of(deed, change) for change in theirs if is_touched(deed, change)]
+    undone += [
+        f"{kind} {thing.name}: {fact} "
+        for (kind, id), thing in now.items()
+        for touched, fact in (one for one in deed.touched if isinstance(one, tuple))
+        if touched == id
+    ]
+    return line[2:].startswith(tuple(undone))
+
+
+def of_others(now: Inventory, deed: Deed) -> Sequence[Thing]:
+    """What no colleague made: theirs may hang in a state of its own."""
+    return [thing for (_, id), thing in now.items() if id not in deed.made]
+
+
+def too_late(hit: Sequence[str]) -> set[str]:
+    """What was on its way out when a colleague came: no look can be later than the last."""
+    asked = [one.rpartition(": ")[0] for one in hit if " DELETE " in one]
+    return {request.rpartition("/")[2] for request in asked}
+
+
 def is_made(deed: Deed, change: Change, now: Inventory) -> bool:
     """Whether a colleague made it, or it is a port of what a colleague made."""
     thing = now.get(change.key)
-    return change.key[1] in deed.made or bool(thing and thing.facts.get("of") in deed.made)
+    by_it = thing and (thing.facts.get("of") in deed.made or thing.name.endswith(colleague.THEIRS))
+    return change.key[1] in deed.made or bool(by_it)
 
 
 def is_touched(deed: Deed, change: Change) -> bool:

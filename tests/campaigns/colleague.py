@@ -60,11 +60,13 @@ def named(held: Inventory, kind: str, name: str = "") -> str:
 
 
 def of_server(held: Inventory, server: str) -> set[str | tuple[str, str]]:
-    """The server with its port, its addresses and its volumes."""
+    """The server with its port, its addresses, its volumes and the image of a shelved one."""
     ports = {id for (kind, id), thing in held.items() if thing.facts.get("of") == server}
     led = {id for (kind, id), thing in held.items() if thing.facts.get("leads to") in ports}
     disks = {id for (kind, id), thing in held.items() if server in thing.facts.get("in", ())}
-    return {server, *ports, *led, *disks}
+    free = {(id, fact) for kind, id in held if kind == "volume" for fact in ("in", "status")}
+    shelved = {id for (kind, id), thing in held.items() if thing.name.endswith("-shelved")}
+    return {server, *ports, *led, *disks, *free, *shelved}
 
 
 # Something of the same name

@@ -160,7 +160,7 @@ def at_rest(take: Callable[[], Inventory]) -> tuple[Inventory, bool]:
     """What is there once the cloud does nothing more, and whether it came to rest."""
     deadline = time.monotonic() + REST_WITHIN
     now = take()
-    while any(map(_is_moving, now.values())):
+    while any(map(is_moving, now.values())):
         if time.monotonic() > deadline:
             return now, False
         time.sleep(SETTLE)
@@ -168,7 +168,7 @@ def at_rest(take: Callable[[], Inventory]) -> tuple[Inventory, bool]:
     return now, True
 
 
-def _is_moving(thing: Thing) -> bool:
+def is_moving(thing: Thing) -> bool:
     if thing.facts.get("task"):
         return True
     status = str(thing.facts.get("status", ""))
