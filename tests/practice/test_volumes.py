@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
-from openstack.block_storage.v3.volume import Volume
 
 import pouta
 from pouta import servers, volumes
@@ -88,87 +85,3 @@ def test_an_unknown_type_and_a_full_quota_leave_nothing(practice_conn):
     with pytest.raises(pouta.QuotaExceeded, match="servicedesk"):
         volumes.create(practice_conn, "data", 5000)
     assert [*practice_conn.block_storage.volumes()] == []
-
-
-class TestMountScript:
-    """The script is run as it is, on a file in place of the disk; only mount and chown are not."""
-
-    @pytest.fixture
-    def run(self, tmp_path):
-        data = Volume(id="4b1f7a2c-93d5-4f6e-8a17-c2d05e9b6f31", name="data")
-        disk = tmp_path / "disk"
-        disk.write_bytes(bytes(8 * 1024 * 1024))
-        tools = tmp_path / "bin"
-        tools.mkdir()
-        for name, code in (("mount", 0), ("mountpoint", 1), ("chown", 0)):
-            tool = tools / name
-            tool.write_text(f'#!/bin/sh\necho {name} "$@" >>{tmp_path}/calls\nexit {code}\n')
-            tool.chmod(0o755)
-        fstab = tmp_path / "fstab"
-        fstab.touch()
-
-        def run(**options):
-            script = volumes.mount_script(data, "/media/data", **options)
-            assert volumes.device_path(data) in script
-            script = (
-                script.replace(volumes.device_path(data), str(disk))
-                .replace("/etc/fstab", str(fstab))
-                .replace("/media/data", str(tmp_path / "media"))
-            )
-            done = subprocess.run(
-                ["sh", "-c", script],
-                capture_output=True,
-                text=True,
-                env={"PATH": f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin"},
-                timeout=30,
-                check=False,
-            )
-            calls = tmp_path / "calls"
-            return done, disk, fstab.read_text(), calls.read_text() if calls.exists() else ""
-
-        return run
-
-    def test_an_empty_disk_is_formatted_mounted_and_remembered(self, run):
-        done, disk, fstab, calls = run(user="ubuntu")
-        assert done.returncode == 0, done.stderr
-        assert b"\x53\xef" in disk.read_bytes()[1024:2048]  # ext4's magic number
-        assert fstab.startswith("UUID=")
-        assert "ext4 defaults,nofail 0 2" in fstab
-        assert "mount " in calls
-        assert "chown ubuntu:" in calls
-
-    def test_a_second_run_changes_nothing(self, run):
-        run()
-        _, disk, fstab, _ = run()
-        before = disk.read_bytes()
-        done, disk, again, calls = run(user="ubuntu")
-        assert done.returncode == 0
-        assert again == fstab
-        assert disk.read_bytes() == before
-        assert "chown" not in calls
-
-    def test_data_that_is_no_file_system_is_never_formatted(self, run):
-        _, disk, _, _ = run()
-        disk.write_bytes(b"\0" * 4096 + b"precious" + b"\0" * 8 * 1024 * 1024)
-        before = disk.read_bytes()
-        done, disk, _, _ = run()
-        assert done.returncode == 1
-        assert "left as it is" in done.stderr
-        assert disk.read_bytes() == before
-
-    @pytest.mark.parametrize(
-        "wrong",
-        [
-            {"mount_point": "media"},
-            {"mount_point": "/media/my data"},
-            {"mount_point": "/media/../etc"},
-            {"mount_point": "/x\nrm -rf /"},
-            {"filesystem": "ntfs"},
-            {"user": "a; reboot"},
-        ],
-        ids=str,
-    )
-    def test_what_could_break_out_of_the_script_is_refused(self, wrong):
-        data = Volume(id="4b1f7a2c-93d5-4f6e-8a17-c2d05e9b6f31", name="data")
-        with pytest.raises(pouta.InvalidInput):
-            volumes.mount_script(data, **{"mount_point": "/media/data", **wrong})
