@@ -128,7 +128,12 @@ class QuotaExceeded(PoutaError):
 
 
 class Failed(PoutaError):
-    """The cloud tried, and it went wrong; `resource` is the thing as it is now."""
+    """The cloud tried, and it went wrong; `resource` is the thing as it is now.
+
+    goes_on: the cloud still does what it was asked, and refuses to show it.
+    """
+
+    goes_on = False
 
 
 class TimedOut(PoutaError, TimeoutError):

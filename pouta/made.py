@@ -161,7 +161,12 @@ class Made:
     def _give_up(self, error: BaseException) -> None:
         with deadline.suspended():
             left = self.left() if isinstance(error, TimedOut) else self.undo()
-        _tell(error, left, bool(self.creations))
+        refusal = error.__cause__ if isinstance(error, Failed) and error.goes_on else None
+        if refusal is None or left:
+            _tell(error, left, bool(self.creations))
+        else:  # nothing goes on any more
+            _tell(refusal, left, bool(self.creations))
+            raise refusal
 
     def _whatever_it_made(self, creation: Creation) -> Sequence[Any]:
         """What the cloud has of a create that was interrupted, asked for again, or of many."""

@@ -255,11 +255,13 @@ def _check_shown(error: Exception, what: str, things: Sequence[object]) -> None:
     explained = explain(error, f"look at {what}")
     if explained is None or is_passing(error):
         return
-    raise Failed(
+    unseen = Failed(
         f"{explained.message} What was asked for before that goes on.",
         hint=explained.hint,
         resource=things[0] if len(things) == 1 else things,
-    ) from error
+    )
+    unseen.goes_on = True
+    raise unseen from error
 
 
 class _Missed(Exception):
