@@ -6,6 +6,8 @@ import base64
 import hashlib
 import os
 import re
+import shlex
+import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -30,6 +32,7 @@ NAME = r"[A-Za-z0-9_][A-Za-z0-9 _-]*"  # what Nova takes; a program may take "-x
 FILE_NAME_LIMIT = 250  # bytes; `.pub` comes behind it
 PRIVATE = ("PRIVATE KEY", "PuTTY-User-Key-File")
 FILE_LIMIT = 64 * 1024  # bytes; a public key has 1 KB
+KEYGEN_TIMEOUT = 10.0  # seconds
 EXAMPLE = "It looks like: ssh-ed25519 AAAA… you@laptop"
 
 
@@ -117,12 +120,52 @@ def private_key_of(public_key: str) -> Path | None:
     folder = files.in_home(".ssh")
     try:
         halves = sorted(folder.glob("*.pub")) if folder else []
+        alone = sorted(folder.glob("*.pem")) if folder else []  # as the dashboard makes them
     except OSError:
         return None
     for path in halves:
         if same_key(_content(path), public_key) and files.is_there(path.with_suffix("")):
             return path.with_suffix("")
-    return None
+    return next((path for path in alone if same_key(_public_half(path), public_key)), None)
+
+
+def why_no_private_key(pair: Keypair) -> str:
+    """What to do when `private_key_of` finds none: a key of that name that ssh cannot read."""
+    putty, pem = (
+        files.in_home(".ssh", f"{pair.name}.ppk"),
+        files.in_home(".ssh", f"{pair.name}.pem"),
+    )
+    if putty and files.is_there(putty):
+        return (
+            f"{putty} is a key of PuTTY's, which ssh cannot read: "
+            f"puttygen {shlex.quote(str(putty))} -O private-openssh -o {shlex.quote(str(pem))}"
+        )
+    if pem and files.is_there(pem):
+        if pem.stat().st_mode & 0o077:
+            return f"{pem} can be read by others, so ssh refuses it: chmod 600 {pem}"
+        if "BEGIN PRIVATE KEY" in (_content(pem) or ""):
+            return (
+                f"{pem} is in the PKCS#8 form, which this ssh cannot read: "
+                f"puttygen {shlex.quote(str(pem))} -O private-openssh -o {pem.with_suffix('')}"
+            )
+        return f"{pem} is not the private half of key pair '{pair.name}', or has a passphrase."
+    return f"The private half of key pair '{pair.name}' is not in ~/.ssh."
+
+
+def _public_half(private: Path) -> str | None:
+    """Of a key without a passphrase that ssh can read."""
+    try:
+        told = subprocess.run(
+            ["ssh-keygen", "-y", "-P", "", "-f", str(private)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=KEYGEN_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return told.stdout if told.returncode == 0 else None
 
 
 _OWN = "pouta_key"

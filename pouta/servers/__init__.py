@@ -30,7 +30,7 @@ from pouta.servers.changing import (
 from pouta.servers.diagnosing import diagnose
 from pouta.servers.keeping import recreate, snapshot
 from pouta.servers.launching import launch, launch_many
-from pouta.servers.reaching import run, ssh_command, ssh_config, wait_for_ssh
+from pouta.servers.reaching import copy, run, ssh_command, ssh_config, wait_for_ssh
 from pouta.servers.remaking import confirm_resize, rebuild, rescue, resize, revert_resize, unrescue
 from pouta.servers.security import add_security_group, remove_security_group
 from pouta.servers.server_groups import create_group, delete_group, list_groups
@@ -44,6 +44,7 @@ __all__ = [
     "confirm_resize",
     "console_log",
     "console_url",
+    "copy",
     "create_group",
     "delete",
     "delete_group",

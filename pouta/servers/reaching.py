@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import socket
 import subprocess
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pouta import clouds, deadline, floating_ips, images, keypairs, known_hosts, waiting
+from pouta import (
+    clouds,
+    deadline,
+    files,
+    floating_ips,
+    images,
+    keypairs,
+    known_hosts,
+    progress,
+    waiting,
+)
 from pouta import find as _find
 from pouta.concurrently import each, gather
 from pouta.errors import (
@@ -28,11 +42,16 @@ from pouta.security_groups import SSH_PORT
 from pouta.servers import boot_log
 
 if TYPE_CHECKING:
+    from openstack.compute.v2.keypair import Keypair
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
     from openstack.network.v2.floating_ip import FloatingIP
 
 RUN_TIMEOUT = 600.0  # seconds
+COPY_TIMEOUT = 3600.0  # seconds
+NEW_HOSTS = "StrictHostKeyChecking=accept-new"
+CHANGED = "HOST IDENTIFICATION HAS CHANGED"
+REFUSALS = ("Permission denied", CHANGED)  # no waiting helps
 CONNECT_TIMEOUT = 20  # seconds
 OF_SSH_ITSELF = 255  # exit status
 MUCH = 2000  # characters of an error
@@ -49,6 +68,7 @@ class Login:
     user: str | None
     key: Path | None
     is_public: bool = False
+    no_key: str = ""  # why there is none
 
     @property
     def who(self) -> str:
@@ -74,14 +94,24 @@ def ssh_command(
 
     jump_host: a server with a floating IP through which one without is reached.
 
-    A practice server has nobody inside; the line is what it would be on Pouta.
+    The key of a server that this machine meets for the first time is taken without a question; one
+    that has changed is not. A practice server has nobody inside; the line is what it would be on
+    Pouta.
     """
     login, jump = _logins_with(conn, server, jump_host)
     _tell_if_met(conn, login)
+    for one in filter(None, (login, jump)):
+        if one.no_key:
+            progress.say(one.no_key)
+    # `-J` would hand on neither the key nor the option to the jump host.
+    through = ["-o", f"ProxyCommand={_line(jump, '-W', '[%h]:%p')}"] if jump else []
+    return _line(login, *through)
+
+
+def _line(login: Login, *options: str) -> str:
     usual = login.key is None or login.key.name in keypairs.USUAL_KEYS
     identity = [] if usual else ["-i", str(login.key)]
-    through = ["-J", jump.target] if jump else []
-    return shlex.join(["ssh", *identity, *through, login.target])
+    return shlex.join(["ssh", *identity, "-o", NEW_HOSTS, *options, login.target])
 
 
 @chore("write an SSH configuration")
@@ -133,14 +163,81 @@ def run(
     """
     _refuse_practice(conn, "On Pouta the same call runs the command.")
     login, jump = _logins_with(conn, server, jump_host)
+    with _configured(login, jump) as (options, alias):
+        # After the two dashes nothing is taken for an option.
+        return _through_ssh(["ssh", *options, "--", alias, command], login, "The command", timeout)
+
+
+@chore("copy {source} to {target} with server {server}")
+def copy(
+    conn: Connection,
+    server: str | Server,
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    jump_host: str | Server | None = None,
+    timeout: float = COPY_TIMEOUT,
+) -> None:
+    """A file, or a folder with all that is in it, is copied to the server or from it.
+
+        pouta.servers.copy(conn, "web", "data.csv", ":")  # to the login user's home folder
+        pouta.servers.copy(conn, "web", ":results", "results")  # from there
+
+    source, target: one of them is on the server: it begins with ":", and is relative to the login
+        user's home folder unless it goes on with "/". A target that is a folder gets the copy
+        inside, with the source's name; what is there of that name is replaced, as `scp` does it.
+    jump_host: a server with a floating IP through which one without is reached.
+    timeout: seconds; what has been copied by then stays.
+
+    It runs through this machine's own `scp`, with the login of `run`.
+    """
+    there = [_is_there(path) for path in (source, target)]
+    if sum(there) != 1:
+        raise InvalidInput(
+            f"One of {os.fspath(source)!r} and {os.fspath(target)!r} must be on the server.",
+            hint='Its path begins with ":", such as ":results".',
+        )
+    own = files.path_of(target if there[0] else source)
+    if there[1] and not own.exists():
+        raise InvalidInput(f"There is no file or folder {own}.")
+    if there[0] and not own.absolute().parent.is_dir():
+        raise InvalidInput(f"There is no folder {own.absolute().parent}.")
+    _refuse_practice(conn, "On Pouta the same call copies.")
+    login, jump = _logins_with(conn, server, jump_host)
+    with _configured(login, jump) as (options, alias):
+        here = str(own.absolute())  # a name with a colon in it would be another machine's
+        ends = [
+            f"{alias}{os.fspath(p)}" if on else here
+            for p, on in zip((source, target), there, strict=True)
+        ]
+        _through_ssh(["scp", "-r", *options, "--", *ends], login, "The copy", timeout)
+
+
+def _is_there(path: str | os.PathLike[str]) -> bool:
+    return os.fspath(path).startswith(":")
+
+
+@contextmanager
+def _configured(login: Login, jump: Login | None) -> Iterator[tuple[Sequence[str], str]]:
+    """Options for `ssh` and `scp` that hold for the jump host too, and the name of the server.
+
+    What the user has configured counts besides: for a proxy, or an agent.
+    """
+    logins = [login, jump] if jump else [login]
+    names = _aliases([one.server for one in logins])
+    _ = [one.who for one in logins]  # or there is no way in
+    entries = [_entry(one, names, jump.server if jump else None) for one in logins]
+    usual = [files.in_home(".ssh", "config"), Path("/etc/ssh/ssh_config")]
+    includes = [f'Include "{file}"' for file in usual if file and files.is_there(file)]
+    with tempfile.TemporaryDirectory(prefix="pouta-") as folder:
+        file = Path(folder) / "config"
+        every = ["Host *", "BatchMode yes", f"ConnectTimeout {CONNECT_TIMEOUT}", *includes]
+        file.write_text("\n".join([*entries, *every, ""]))
+        yield ("-F", str(file)), names[login.server.id]
+
+
+def _through_ssh(line: Sequence[str], login: Login, what: str, timeout: float) -> str:
     name = login.server.name
-    options = ["BatchMode=yes", "StrictHostKeyChecking=accept-new"]
-    options += [f"ConnectTimeout={CONNECT_TIMEOUT}"]
-    line = ["ssh", *(word for option in options for word in ("-o", option))]
-    line += ["-i", str(login.key)] if login.key else []
-    line += ["-J", jump.target] if jump else []
-    # After the two dashes nothing is taken for an option.
-    line += ["-l", login.who, "--", login.address, command]
     try:
         done = subprocess.run(
             line,
@@ -153,15 +250,15 @@ def run(
         )
     except FileNotFoundError as error:
         raise ConfigurationError(
-            "This machine has no program `ssh`.", hint="Install OpenSSH's client."
+            f"This machine has no program `{line[0]}`.", hint="Install OpenSSH's client."
         ) from error
     except OSError as error:
-        raise ConfigurationError(f"`ssh` could not be started: {error.strerror}.") from error
+        raise ConfigurationError(f"`{line[0]}` could not be started: {error.strerror}.") from error
     except ValueError:
-        raise InvalidInput("The command holds what no command line can.") from None
+        raise InvalidInput(f"{what} holds what no command line can.") from None
     except subprocess.TimeoutExpired as error:
         raise TimedOut(
-            f"The command on '{name}' was not done after {timeout:g} s.",
+            f"{what} on '{name}' was not done after {timeout:g} s.",
             hint="Give it longer (timeout=…), or start it with nohup.",
             resource=login.server,
         ) from error
@@ -171,22 +268,42 @@ def run(
 
 
 @chore("wait for SSH on server {server}")
-def wait_for_ssh(conn: Connection, server: str | Server, *, timeout: float = 300) -> Server:
+def wait_for_ssh(
+    conn: Connection,
+    server: str | Server,
+    *,
+    jump_host: str | Server | None = None,
+    timeout: float = 300,
+) -> Server:
     """The server's SSH answers afterwards. A new server takes a minute or two to get there.
 
+    jump_host: a server with a floating IP through which one without is reached.
     timeout: seconds; then TimedOut says what to look at. Refused on the practice cloud, whose
-    servers have nobody inside.
+        servers have nobody inside.
     """
     found = _find.now(conn, SERVER, server)
     _refuse_practice(conn, "On Pouta the same call waits until SSH answers.")
-    address = _address(found, floating_ips.of_servers(conn, [found]))
+    login, jump = _logins_with(conn, found, jump_host)
+    answers = partial(_answers_behind, jump) if jump else ssh_answers
     waiting.until(
-        f"SSH at {address}",
-        lambda: [ssh_answers(address)],
+        f"SSH at {login.address}",
+        lambda: [answers(login.address)],
         bool,
         hint=DIAGNOSE,
     )
     return waiting.fetch(conn, SERVER, found)
+
+
+def _answers_behind(jump: Login, address: str, port: int = SSH_PORT) -> bool:
+    """Raises Failed when the jump host itself does not let in; it may still be starting."""
+    with _configured(jump, None) as (options, alias):
+        line = ["ssh", *options, "-W", f"[{address}]:{port}", "--", alias]
+        try:
+            return _through_ssh(line, jump, "The way through", CONNECT_TIMEOUT).startswith("SSH-")
+        except Failed as error:
+            if any(said in error.message for said in REFUSALS):
+                raise
+            return False
 
 
 def ssh_answers(address: str, port: int = SSH_PORT) -> bool:
@@ -222,9 +339,23 @@ def _logins(conn: Connection, servers: Sequence[Server]) -> Sequence[Login]:
     def login(server: Server) -> Login:
         pair, led = keypairs.of_server(conn, server, pairs), ips[server.id]
         key = keypairs.private_key_of(pair.public_key) if pair and pair.public_key else None
-        return Login(server, _address(server, led), users[_made_of(server)], key, bool(led))
+        user, why = users[_made_of(server)], "" if key else _why_no_key(conn, server, pair)
+        return Login(server, _address(server, led), user, key, bool(led), why)
 
     return [login(server) for server in servers]
+
+
+def _why_no_key(conn: Connection, server: Server, pair: Keypair | None) -> str:
+    if pair:
+        return keypairs.why_no_private_key(pair)
+    if not server.key_name:
+        return f"'{server.name}' was made without a key pair."
+    if server.user_id not in (None, conn.current_user_id):
+        return (
+            f"'{server.name}' is another member's, made with key pair '{server.key_name}': ask for "
+            "your public key to be added to ~/.ssh/authorized_keys there."
+        )
+    return f"Key pair '{server.key_name}', which '{server.name}' was made with, is gone."
 
 
 def _made_of(server: Server) -> str:
@@ -270,6 +401,7 @@ def _entry(login: Login, aliases: dict[str, str], jump: Server | None) -> str:
         lines.append("    # User: the image does not tell; ubuntu, almalinux or cloud-user")
     if login.key:
         lines.append(f'    IdentityFile "{login.key}"')
+    lines.append(f"    {NEW_HOSTS.replace('=', ' ')}")
     if jump and jump.id != server.id and not login.is_public:
         lines.append(f"    ProxyJump {aliases[jump.id]}")
     return "\n".join(lines) + "\n"
@@ -278,10 +410,13 @@ def _entry(login: Login, aliases: dict[str, str], jump: Server | None) -> str:
 def _went_wrong(done: subprocess.CompletedProcess[str], login: Login) -> Failed:
     said = done.stderr.strip()
     hint = DIAGNOSE if done.returncode == OF_SSH_ITSELF else ""
-    if "HOST IDENTIFICATION HAS CHANGED" in said:
+    if "Permission denied" in said and login.no_key:
+        hint = login.no_key
+    if CHANGED in said:
+        whose = re.search(r"Host key for (\S+) has changed", said)
         hint = (
             "Another server had this address before, or this one was rescued or rebuilt: "
-            f"{known_hosts.forget(login.address)}"
+            f"{known_hosts.forget(whose[1] if whose else login.address)}"
         )
     return Failed(
         f"'{login.server.name}': exit status {done.returncode}. {said[-MUCH:]}",

@@ -55,7 +55,11 @@ STINT = 25  # trials of one chore by one process, in a state that is prepared on
 HUNG = 240.0  # seconds
 UNANSWERED = (": LOSE", ": LATE", ": GATEWAY")  # and done
 STALE = ("GONE", "EMPTY")  # once, and then the news is true
-OVER_SSH = ("servers.run", "servers.wait_for_ssh")  # nobody is there in a practice cloud
+OVER_SSH = (
+    "servers.copy",
+    "servers.run",
+    "servers.wait_for_ssh",
+)  # nobody is there in a practice cloud
 QUICK = ("LOSE", "GATEWAY", "CUT", "DELAY", "403", "409")  # the others make a chore wait for long
 MENU: Mapping[str, Fault] = {
     "RESET": RESET,

@@ -814,6 +814,7 @@ READ_ONLY: Mapping[str, Read] = {
     "servers.find": lambda conn, there: servers.find(conn, "web"),
     "servers.list": lambda conn, there: servers.list(conn),
     "servers.list_groups": lambda conn, there: servers.list_groups(conn),
+    "servers.copy": lambda conn, there: servers.copy(conn, "web", ":file", there.folder / "file"),
     "servers.run": lambda conn, there: servers.run(conn, "web", "true", timeout=1),
     "servers.ssh_command": lambda conn, there: servers.ssh_command(conn, "web"),
     "servers.ssh_config": lambda conn, there: servers.ssh_config(conn),
