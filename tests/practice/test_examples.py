@@ -35,7 +35,9 @@ def test_the_quickstart_does_the_main_job_and_leaves_nothing_billed(run, logged_
     assert "standard.tiny" in before
     assert "ACTIVE" in after
     assert "in-use" in after
-    assert f"ssh -i {home}/.ssh/pouta_key ubuntu@198.18." in after
+    assert (
+        f"ssh -i {home}/.ssh/pouta_key -o StrictHostKeyChecking=accept-new ubuntu@198.18." in after
+    )
     assert "/dev/disk/by-id/virtio-" in after
     assert "No credentials" not in said
     assert billed(logged_in) == NOTHING

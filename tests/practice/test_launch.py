@@ -73,7 +73,7 @@ def test_one_call_makes_a_server_that_one_can_log_in_to(practice_conn, home):
     assert pair.public_key.split()[1] in private.with_suffix(".pub").read_text()
     assert private.stat().st_mode & 0o777 == 0o600
     assert pouta.servers.ssh_command(practice_conn, server) == (
-        f"ssh -i {private} ubuntu@{ip.floating_ip_address}"
+        f"ssh -i {private} -o StrictHostKeyChecking=accept-new ubuntu@{ip.floating_ip_address}"
     )
 
 

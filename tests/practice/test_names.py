@@ -26,6 +26,7 @@ from pouta import (
     volumes,
 )
 from pouta.kinds import KEYPAIR, NETWORK, SERVER_GROUP, VOLUME
+from pouta.object_store import names as object_names
 from pouta.practice.folder import Folder
 from pouta.practice.project import own_project
 from tests.wire import recorded
@@ -369,8 +370,8 @@ def everything(conn):
 @given(st.one_of(st.sampled_from(["", "a/b", "/", "x" * 257, "a\0", "\ud800", 5]), st.text()))
 def test_what_no_container_and_no_object_can_be_called_is_refused(tmp_path_factory, name):
     """Of all chores; "" for an object would lead to the container that holds it."""
-    is_container = object_store._fits(name, 256) and "/" not in name
-    is_object = object_store._fits(name, 1024)
+    is_container = object_names.fits(name, 256) and "/" not in name
+    is_object = object_names.fits(name, 1024)
     for chore, fits in (
         (lambda: object_store.list(None, name), is_container),
         (lambda: object_store.delete(None, name, all_objects=True), is_container),

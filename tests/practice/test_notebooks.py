@@ -86,7 +86,10 @@ def test_a_first_vm_without_any_credentials(without_credentials, home):
     assert run.row("launch", "status") == ["status", "ACTIVE"]
     assert run.row("launch", "BU/h") == ["BU/h", "0.52"]
     assert run.row("launch", "id", turn=0) == run.row("launch", "id")
-    assert f"ssh -i {home}/.ssh/pouta_key ubuntu@198.18." in run.shown("ssh", "text/plain")
+    assert (
+        f"ssh -i {home}/.ssh/pouta_key -o StrictHostKeyChecking=accept-new ubuntu@198.18."
+        in run.shown("ssh", "text/plain")
+    )
     assert run.row("diagnose", "way in")[1] == "yes"
     (_, _, flavor, _, address, _, price) = run.row("servers", "first-vm-practice")
     assert (flavor, price) == ("standard.small", "0.52")

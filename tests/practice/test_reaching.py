@@ -163,7 +163,8 @@ class TestSsh:
         assert text.count("Host ") == 2
 
         line = servers.ssh_command(practice_conn, "my node", jump_host=gate)
-        assert line.startswith(f"ssh -J ubuntu@{address} almalinux@192.168.1.")
+        assert line.startswith("ssh -o StrictHostKeyChecking=accept-new -o 'ProxyCommand=ssh -i ")
+        assert f" -W '\"'\"'[%h]:%p'\"'\"' ubuntu@{address}' almalinux@192.168.1." in line
         assert said == []
         (home / ".ssh" / "known_hosts").write_text(f"{address} ssh-ed25519 AAAAold\n")
         servers.ssh_command(practice_conn, "gate")
@@ -185,7 +186,8 @@ class TestSsh:
         program.write_text(
             "#!/usr/bin/env python3\n"
             "import json, pathlib, sys, time\n"
-            f"pathlib.Path({str(tmp_path / 'called')!r}).write_text(json.dumps(sys.argv[1:]))\n"
+            "told = [*sys.argv[3:], pathlib.Path(sys.argv[2]).read_text()]\n"
+            f"pathlib.Path({str(tmp_path / 'called')!r}).write_text(json.dumps(told))\n"
             "command = sys.argv[-1]\n"
             "if command == 'sleep': time.sleep(60)\n"
             "if command == 'fail': sys.stderr.write('disk full'); sys.exit(3)\n"
@@ -206,9 +208,12 @@ class TestSsh:
         (address,) = pouta.floating_ips.addresses(web)
         assert servers.run(practice_conn, "web", "uname; echo $HOME") == "Linux\n"
         called = ssh()
-        assert called[-5:] == ["-l", "ubuntu", "--", address, "uname; echo $HOME"]
-        assert {"BatchMode=yes", "StrictHostKeyChecking=accept-new"} < {*called}
-        assert called[called.index("-i") + 1] == str(home / ".ssh" / "pouta_key")
+        *words, configuration = called
+        assert words == ["--", "web", "uname; echo $HOME"]
+        settings = {line.strip() for line in configuration.splitlines()}
+        assert {f"HostName {address}", "User ubuntu", "BatchMode yes"} < settings
+        assert "StrictHostKeyChecking accept-new" in settings
+        assert f'IdentityFile "{home / ".ssh" / "pouta_key"}"' in settings
 
         with pytest.raises(pouta.Failed, match=r"exit status 3\. disk full"):
             servers.run(practice_conn, web, "fail")

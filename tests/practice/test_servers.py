@@ -116,4 +116,6 @@ def test_waiting_for_ssh_ends_when_a_server_greets(practice_conn, web, monkeypat
 
 def test_the_login_line_uses_the_private_address_where_there_is_no_other(practice_conn, web):
     address = web.addresses[practice_conn.current_project.name][0]["addr"]
-    assert servers.ssh_command(practice_conn, web) == f"ssh almalinux@{address}"
+    assert servers.ssh_command(practice_conn, web) == (
+        f"ssh -o StrictHostKeyChecking=accept-new almalinux@{address}"
+    )
