@@ -165,7 +165,7 @@ class TestSsh:
         line = servers.ssh_command(practice_conn, "my node", jump_host=gate)
         assert line.startswith("ssh -o StrictHostKeyChecking=accept-new -o 'ProxyCommand=ssh -i ")
         assert f" -W '\"'\"'[%h]:%p'\"'\"' ubuntu@{address}' almalinux@192.168.1." in line
-        assert said == []
+        assert said == ["'my node' was made without a key pair."]
         (home / ".ssh" / "known_hosts").write_text(f"{address} ssh-ed25519 AAAAold\n")
         servers.ssh_command(practice_conn, "gate")
         assert f"ssh-keygen -R {address}" in said[-1]
