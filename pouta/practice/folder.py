@@ -7,15 +7,17 @@ standard library only.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+with suppress(ModuleNotFoundError):  # on Windows, where a practice cloud is refused in words
+    import fcntl
 
 HOST = "127.0.0.1"
 REGION = "regionOne"
@@ -164,7 +166,7 @@ class Folder:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Say that somebody needs the cloud; it is taken back however this process ends."""
-        with lock(self._users, fcntl.LOCK_SH):
+        with lock(self._users, shared=True):
             yield
 
     def not_in_use(self) -> int | None:
@@ -179,11 +181,11 @@ class Folder:
 
 
 @contextmanager
-def lock(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+def lock(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a lock file for the block."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, kind)
+        fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
