@@ -35,10 +35,10 @@ def test_a_practice_cloud_on_windows_is_refused_in_words():
     code = """
 import sys
 sys.modules["fcntl"] = None
-import openstack, pouta, pouta.connection
+import openstack, pouta, pouta.practice
 sys.platform = "win32"
 try:
-    pouta.connect("practice")
+    pouta.practice.start()
 except pouta.PoutaError as error:
     print(error.message)
 """
