@@ -154,9 +154,10 @@ def why_no_private_key(pair: Keypair) -> str:
 
 def _public_half(private: Path) -> str | None:
     """Of a key without a passphrase that ssh can read."""
+    line = ["ssh-keygen", "-y", "-P", "", "-f", str(private)]
     try:
         told = subprocess.run(
-            ["ssh-keygen", "-y", "-P", "", "-f", str(private)],
+            line,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
