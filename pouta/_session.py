@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import requests
 from keystoneauth1 import session
@@ -19,6 +20,7 @@ ANSWER_TIMEOUT = 60.0  # seconds
 LONGEST_RETRY_AFTER = 60.0  # seconds
 READS = 2  # more times that an answer is asked for when it is lost
 POOL = 16
+HERE = ("127.0.0.1", "localhost", "::1")
 
 
 class SafeRetry(Retry):
@@ -59,13 +61,16 @@ def _was_tried_long(error: Exception | None) -> bool:
 class Adapter(session.TCPKeepAliveAdapter):
     """Gives up on an address that does not take the connection well before the answer is due.
 
-    Not when it sends a file: urllib3 has one time limit for connecting and for sending.
+    Not when it sends a file: urllib3 has one time limit for connecting and for sending. This
+    machine itself is not asked for through a proxy.
 
     Asks again for what is safe to repeat when the answer breaks off in the middle.
     """
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
         timeout = kwargs.get("timeout")
+        if urlsplit(request.url).hostname in HERE:
+            kwargs["proxies"] = {}
         sends_file = not isinstance(request.body, str | bytes | None)
         if isinstance(timeout, int | float) and not sends_file:
             kwargs["timeout"] = (min(CONNECT_TIMEOUT, timeout), timeout)

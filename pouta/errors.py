@@ -23,6 +23,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from pouta import deadline, pickling
 from pouta.redaction import Lines, plain
@@ -295,6 +297,18 @@ def is_passing(error: BaseException) -> bool:
     return status == 429 or status >= 500
 
 
+def _is_of_proxy(error: Exception) -> bool:
+    from requests.exceptions import ProxyError
+
+    return any(isinstance(one, ProxyError) for one in _chain(error))
+
+
+def _proxies() -> Collection[str]:
+    """As the environment names them, without a password that may be there."""
+    named = {scheme: url for scheme, url in getproxies().items() if scheme != "no"}
+    return sorted({urlsplit(url).netloc.rpartition("@")[2] for url in named.values()})
+
+
 def was_repeated(error: BaseException) -> bool:
     """Whether it answers a request that was made before, and got no answer, or a 5xx."""
     answer = getattr(getattr(error, "response", None), "raw", None)
@@ -340,6 +354,11 @@ def _meaning(error: Exception, said: str) -> tuple[type[PoutaError], str]:
         return Unreachable, (
             "The server's certificate could not be verified. If the cloud has an authority of its "
             "own, name its file in OS_CACERT; do not switch verification off."
+        )
+    if isinstance(error, keystone.ConnectionError) and _is_of_proxy(error):
+        return Unreachable, (
+            f"The environment names a proxy, {listed(_proxies())}, which does not let through. "
+            "Unset https_proxy and http_proxy, or name the cloud's host in no_proxy."
         )
     if isinstance(error, keystone.ConnectionError):
         return Unreachable, "Is the address right, and this machine on the network (ePouta: VPN)?"

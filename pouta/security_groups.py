@@ -9,6 +9,8 @@ import urllib.request
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from http.client import HTTPConnection, HTTPSConnection
 from typing import TYPE_CHECKING, Any
 
 from pouta import clouds, waiting
@@ -28,6 +30,7 @@ SSH_PORT = 22
 MY_IP = "my-ip"
 MY_IP_SERVICE = "https://ifconfig.me/ip"  # POUTA_MY_IP_URL names another
 MY_IP_TIMEOUT = 5  # seconds
+ANY_IPV4 = (str(ipaddress.IPv4Address(0)), 0)
 WORLD = {4: 8, 6: 16}  # a network with a shorter prefix counts as the world
 _MAKING = threading.Lock()
 
@@ -169,14 +172,27 @@ def cidr_of(conn: Connection, remote_ip: str) -> str:
         raise InvalidInput(f"{remote_ip!r:.80} is not a network.", hint=hint) from None
 
 
+class _OverIPv4(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """A machine with both kinds of addresses may not be told its IPv6 one: floating IPs are IPv4."""
+
+    def http_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(partial(HTTPConnection, source_address=ANY_IPV4), request)
+
+    def https_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(partial(HTTPSConnection, source_address=ANY_IPV4), request)
+
+
+_OVER_IPV4 = urllib.request.build_opener(_OverIPv4)
+
+
 def _my_ip() -> str:
     url = os.environ.get("POUTA_MY_IP_URL", MY_IP_SERVICE)
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"POUTA_MY_IP_URL is no web address: {url}")
     try:
-        with urllib.request.urlopen(url, timeout=MY_IP_TIMEOUT) as answer:
+        with _OVER_IPV4.open(url, timeout=MY_IP_TIMEOUT) as answer:
             text = answer.read(100).decode("ascii", "replace").strip()
-        return str(ipaddress.ip_address(text))
+        return str(ipaddress.IPv4Address(text))
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"Your public address could not be asked from {url}: {error}",

@@ -441,9 +441,9 @@ def judged(
 
 
 def is_unknowable(left: Leftover, hit: Sequence[str]) -> bool:
-    """Whether a request to delete it got no answer, and the next one a refusal."""
+    """Whether a request to delete it got no answer, and the next one a refusal; or it says so."""
     lost = any(left.id in one and one.endswith(UNANSWERED) for one in hit)
-    return lost and ASKED_FOR in left.reason
+    return (lost and ASKED_FOR in left.reason) or "could not be seen" in left.reason
 
 
 def is_excused(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import os
+import socket
 import subprocess
 import threading
 
@@ -266,6 +268,24 @@ class TestMyIp:
         monkeypatch.setenv("POUTA_MY_IP_URL", "http://127.0.0.1:9/")
         with pytest.raises(pouta.ConfigurationError, match="Give it yourself"):
             security_groups.cidr_of(practice_conn, "my-ip")
+
+    def test_an_ipv6_address_is_none(self, practice_conn, service):
+        service.says = b"2001:db8::7\n"
+        with pytest.raises(pouta.ConfigurationError, match="Give it yourself"):
+            security_groups.cidr_of(practice_conn, "my-ip")
+
+    def test_it_is_asked_over_ipv4(self, practice_conn, service, monkeypatch):
+        """Of a service that is at two addresses, the first of them an IPv6 one."""
+        port = os.environ["POUTA_MY_IP_URL"].split(":")[-1].strip("/")
+        with socket.create_server(("::1", int(port)), family=socket.AF_INET6):
+            found = socket.getaddrinfo
+            monkeypatch.setattr(
+                socket,
+                "getaddrinfo",
+                lambda host, *more: [*found("::1", *more), *found("127.0.0.1", *more)],
+            )
+            monkeypatch.setenv("POUTA_MY_IP_URL", f"http://both.example:{port}/")
+            assert security_groups.cidr_of(practice_conn, "my-ip") == "192.0.2.44/32"
 
     def test_on_the_practice_cloud_it_is_this_machine(self, practice_conn):
         assert security_groups.cidr_of(practice_conn, "my-ip") == "127.0.0.1/32"

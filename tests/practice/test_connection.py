@@ -223,3 +223,20 @@ def test_a_day_in_the_log_holds_no_secret(me, openrc, make_credential, caplog):
     assert "/v3/auth/tokens" in caplog.text
     assert not [secret for secret in hidden if secret in caplog.text]
     assert not [secret for secret in hidden if secret in repr([conn, conn.config, conn.session])]
+
+
+def test_no_proxy_is_asked_for_this_machine(member, monkeypatch):
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    conn = pouta.connect(auth=member.config.config["auth"], region_name="regionOne")
+    assert pouta.identity.whoami(conn).project == member.current_project.name
+
+
+def test_a_proxy_that_does_not_answer_is_named_without_its_password(member, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    auth = {**member.config.config["auth"], "auth_url": "http://cloud.example:5000/v3"}
+    with pytest.raises(pouta.Unreachable) as caught, pytest.warns(UserWarning, match="TLS"):
+        pouta.connect(auth=auth, region_name="regionOne")
+    assert "a proxy, '127.0.0.1:9', which does not let through" in caught.value.hint
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
