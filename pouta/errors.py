@@ -297,16 +297,23 @@ def is_passing(error: BaseException) -> bool:
     return status == 429 or status >= 500
 
 
-def _is_of_proxy(error: Exception) -> bool:
+def why_no_answer(error: Exception) -> str:
+    """What to look at: the proxy that the environment names, when it is what does not answer."""
     from requests.exceptions import ProxyError
 
-    return any(isinstance(one, ProxyError) for one in _chain(error))
-
-
-def _proxies() -> Collection[str]:
-    """As the environment names them, without a password that may be there."""
-    named = {scheme: url for scheme, url in getproxies().items() if scheme != "no"}
-    return sorted({urlsplit(url).netloc.rpartition("@")[2] for url in named.values()})
+    named = {urlsplit(url) for scheme, url in getproxies().items() if scheme != "no"}
+    silent = [
+        f"{proxy.hostname}:{proxy.port}"  # without the password that may be there
+        for proxy in named
+        for one in _chain(error)
+        if isinstance(one, ProxyError) or f"host='{proxy.hostname}', port={proxy.port}" in str(one)
+    ]
+    if not silent:
+        return "Is the address right, and this machine on the network (ePouta: VPN)?"
+    return (
+        f"The environment names a proxy, {listed(sorted({*silent}))}, which does not let through. "
+        "Unset http_proxy and https_proxy, or name the cloud's host in no_proxy."
+    )
 
 
 def was_repeated(error: BaseException) -> bool:
@@ -355,13 +362,8 @@ def _meaning(error: Exception, said: str) -> tuple[type[PoutaError], str]:
             "The server's certificate could not be verified. If the cloud has an authority of its "
             "own, name its file in OS_CACERT; do not switch verification off."
         )
-    if isinstance(error, keystone.ConnectionError) and _is_of_proxy(error):
-        return Unreachable, (
-            f"The environment names a proxy, {listed(_proxies())}, which does not let through. "
-            "Unset https_proxy and http_proxy, or name the cloud's host in no_proxy."
-        )
     if isinstance(error, keystone.ConnectionError):
-        return Unreachable, "Is the address right, and this machine on the network (ePouta: VPN)?"
+        return Unreachable, why_no_answer(error)
     if isinstance(error, keystone.EndpointNotFound | sdk.EndpointNotFound):
         return NotFound, "This cloud offers no such service to this project."
     status = status_of(error)

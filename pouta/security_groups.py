@@ -173,7 +173,7 @@ def cidr_of(conn: Connection, remote_ip: str) -> str:
 
 
 class _OverIPv4(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
-    """A machine with both kinds of addresses may not be told its IPv6 one: floating IPs are IPv4."""
+    """Of a machine with both kinds of addresses, the IPv6 one is of no use for a floating IP."""
 
     def http_open(self, request: urllib.request.Request) -> Any:
         return self.do_open(partial(HTTPConnection, source_address=ANY_IPV4), request)

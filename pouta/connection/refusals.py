@@ -19,6 +19,7 @@ from pouta.errors import (
     explain,
     listed,
     status_of,
+    why_no_answer,
     without_values_along,
 )
 
@@ -111,7 +112,7 @@ def _not_trusted(error: Exception, url: str, cacert: str | None) -> Unreachable:
 
 
 def _unreachable(error: Exception, url: str) -> Unreachable:
-    hint = "Is the address right, and this machine on the network (ePouta: VPN)?"
+    hint = why_no_answer(error)
     if clouds.is_practice(url):
         hint = "Is the practice cloud running? python -m pouta.practice start"
     return Unreachable(f"No answer from {url}: {_words(_reason(error))}.", hint=hint)
