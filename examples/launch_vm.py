@@ -37,7 +37,8 @@ try:
         volumes=options.volume,
     )
     print("To log in, in a minute or two:", pouta.servers.ssh_command(conn, server))
-    for disk in server.attached_volumes:
-        print("Its volume:", pouta.volumes.device_path(disk))
+    for attached in server.attached_volumes:
+        volume = pouta.volumes.find(conn, attached.id)
+        print("Its volume:", pouta.volumes.device_path(volume))
 except pouta.PoutaError as error:
     sys.exit(str(error))

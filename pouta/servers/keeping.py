@@ -144,7 +144,8 @@ class _ImageOfServer(Kind["Image"]):
 
         server: Server = attributes.pop("server")
         id = server.create_image(conn.compute, **attributes)
-        return Image.existing(connection=conn, id=id, name=attributes["name"])
+        # A list of its own: `add_tag` would add to the empty one that all resources have.
+        return Image.existing(connection=conn, id=id, name=attributes["name"], tags=[])
 
     def notes(self, thing: Image) -> dict[str, str]:
         return dict(thing.properties or {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from openstack.compute.v2.server import Server
 
 import pouta
 import pouta.prices
@@ -258,6 +259,7 @@ class TestSnapshots:
         )
         assert image.size > 0
         assert image.tags == ["nightly"]
+        assert Server.new(id="untagged").tags == []  # add_tag writes into what all have by default
         assert actions(practice_conn, web)[:3] == ["start", "createImage", "stop"]
         assert servers.find(practice_conn, "web").status == "ACTIVE"
         assert pouta.images.login_user(practice_conn, image) == "almalinux"

@@ -93,7 +93,9 @@ def test_launch_vm_prints_a_line_that_leads_to_the_server(run, logged_in):
     (address,) = logged_in.network.ips()
     assert (server.name, server.status) == ("web", "ACTIVE")
     assert server.flavor.original_name == "standard.tiny"
-    assert said.splitlines()[0].endswith(f"pouta_key ubuntu@{address.floating_ip_address}")
+    line = said.splitlines()[0]
+    assert "pouta_key -o StrictHostKeyChecking=accept-new " in line
+    assert line.endswith(f" ubuntu@{address.floating_ip_address}")
     volumes = [*logged_in.block_storage.volumes()]
     assert sorted(volume.size for volume in volumes) == [2, 3]
     assert {volume.attachments[0]["server_id"] for volume in volumes} == {server.id}
@@ -125,7 +127,7 @@ def test_attach_volume_makes_it_attaches_it_and_gives_the_script(run, logged_in,
 
     assert len([*logged_in.block_storage.volumes()]) == 1
     assert pouta.volumes.device_path(volume) in script
-    assert "chown ubuntu:" in script
+    assert "\nuser=ubuntu\n" in script
     (tmp_path / "mount.sh").write_text(script)
     subprocess.run(["sh", "-n", str(tmp_path / "mount.sh")], check=True, timeout=10)
 

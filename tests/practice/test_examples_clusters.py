@@ -125,10 +125,10 @@ def test_an_nfs_server_gives_its_volume_to_the_project(run, logged_in, practice_
     assert said.endswith(mount)
     script = user_data(practice_cloud, server)
     assert is_shell(script)
-    assert script.startswith("#!/bin/sh\nset -eu\n")  # so nothing is given out that is not mounted
+    assert "\nset -eu\n" in script  # so nothing is given out that is not mounted
     mounted, given_out = script.split("apt-get install -y nfs-kernel-server")
-    assert f"disk={pouta.volumes.device_path(volume)}\nfolder=/srv/nfs\n" in mounted
-    assert 'chown ubuntu: "$folder"' in mounted
+    assert f"\nid={volume.id}\nfolder=/srv/nfs\n" in mounted
+    assert "\nuser=ubuntu\n" in mounted
     assert '"/srv/nfs 192.168.1.0/24(rw,' in given_out
 
     assert succeeded(run("nfs_server.py", "files")).endswith(mount)
