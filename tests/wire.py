@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -61,3 +61,19 @@ def nova_still_shows(old: str, *, instead_of: str) -> Iterator[None]:
 
     with mock.patch.object(requests.Session, "send", show):
         yield
+
+
+@contextmanager
+def overtaken(method: str, path: str, act: Callable[[], Any]) -> Iterator[None]:
+    """Somebody acts just before the next request of this kind reaches the cloud."""
+    acts = [act]
+    send = requests.Session.send
+
+    def wait(session: requests.Session, request: Any, **kwargs: Any) -> requests.Response:
+        if acts and request.method == method and path in request.path_url:
+            acts.pop()()
+        return send(session, request, **kwargs)
+
+    with mock.patch.object(requests.Session, "send", wait):
+        yield
+    assert not acts, f"no {method} {path} was made"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from pouta import (
@@ -268,7 +267,7 @@ def _create(
         return sorted(fleet, key=lambda server: names.index(server.name))
     new = each(lambda name: made.create(SERVER, name=name, **_request(plan, roots[name])), roots)
     sound = [server for server in plan.existing.values() if server.status != "ERROR"]
-    each(lambda pair: security.put(made.conn, *pair), product(sound, plan.groups))
+    each(lambda server: security.put(made.conn, server, plan.groups), sound)
     by_name = plan.existing | dict(zip(roots, new, strict=True))
     return [by_name[name] for name in names]
 

@@ -1,14 +1,14 @@
-"""The security groups of a server, which Neutron keeps by its ports. Nova puts them there."""
+"""The security groups of a server, which Neutron keeps on its ports."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pouta import find as _find
 from pouta import floating_ips, waiting
 from pouta.concurrently import gather
-from pouta.errors import chore
+from pouta.errors import Refused, chore
 from pouta.kinds import SECURITY_GROUP, SERVER
 from pouta.made import once
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def add_security_group(
     conn: Connection, server: str | Server, group: str | SecurityGroup
 ) -> Server:
-    """The group's rules hold for the server afterwards, at once. `addSecurityGroup`."""
+    """The group's rules hold for the server afterwards, at once. `PUT /v2.0/ports/{id}`."""
     found, wanted = _with_group(conn, server, group)
-    put(conn, found, wanted)
+    put(conn, found, [wanted])
     return waiting.fetch(conn, SERVER, found)
 
 
@@ -33,42 +33,54 @@ def add_security_group(
 def remove_security_group(
     conn: Connection, server: str | Server, group: str | SecurityGroup
 ) -> Server:
-    """The group's rules do not hold for the server any more, at once. `removeSecurityGroup`.
+    """The group's rules do not hold for the server any more, at once. `PUT /v2.0/ports/{id}`.
 
     Without `default` a server may not get its SSH key at its next boot.
     """
-    found, wanted = _with_group(conn, server, group)
-
-    def gone() -> Sequence[Server]:
-        return [] if any(_holds(conn, found, wanted)) else [found]
-
-    if not gone():
-        once(
-            f"server '{found.name}' without group '{wanted.name}'",
-            lambda: conn.compute.remove_security_group_from_server(found, wanted.id),
-            gone,
-        )
+    found, unwanted = _with_group(conn, server, group)
+    _change(conn, _ports(conn, found), lambda ids: [held for held in ids if held != unwanted.id])
     return waiting.fetch(conn, SERVER, found)
 
 
-def put(conn: Connection, server: Server, group: SecurityGroup) -> None:
-    """The group is on every port of the server afterwards."""
+def put(conn: Connection, server: Server, groups: Sequence[SecurityGroup]) -> None:
+    """The groups are on every port of the server afterwards."""
+    wanted = [group.id for group in groups]
     ports = _ports(conn, server)
-    missing = [port for port in ports if group.id not in port.security_group_ids]
-    if len(missing) < len(ports):
-        for port in missing:  # Nova asks for all ports, and Neutron takes no group twice
-            conn.network.update_port(port, security_groups=[*port.security_group_ids, group.id])
-        return
+    if wanted and not ports:
+        raise Refused(
+            f"Server '{server.name}' has no port that takes security groups.",
+            hint="A port takes them when it has an IP address, and its port security is on.",
+        )
+    _change(conn, ports, lambda ids: [*dict.fromkeys([*ids, *wanted])])
+
+
+def _change(
+    conn: Connection, ports: Sequence[Port], change: Callable[[Sequence[str]], Sequence[str]]
+) -> None:
+    """Neutron refuses a change of what is out of date; Nova's own calls undo what came between."""
+    from openstack.exceptions import PreconditionFailedException
+
+    for port in ports:
+        while (ids := change(port.security_group_ids)) != port.security_group_ids:
+            try:
+                _write(conn, port, ids)
+                break
+            except PreconditionFailedException:
+                port = conn.network.get_port(port.id)
+
+
+def _write(conn: Connection, port: Port, ids: Sequence[str]) -> None:
+    def written() -> Sequence[Port]:
+        now = conn.network.get_port(port.id)
+        return [now] if {*now.security_group_ids} == {*ids} else []
+
     once(
-        f"group '{group.name}' of server '{server.name}'",
-        lambda: conn.compute.add_security_group_to_server(server, group.id),
-        lambda: [server] if ports and all(_holds(conn, server, group)) else [],
+        f"groups of port {port.id}",
+        lambda: conn.network.update_port(
+            port.id, if_revision=port.revision_number, security_groups=ids
+        ),
+        written,
     )
-
-
-def _holds(conn: Connection, server: Server, group: SecurityGroup) -> Sequence[bool]:
-    """Of each port that can have groups, whether it has this one. Nova tells only their names."""
-    return [group.id in port.security_group_ids for port in _ports(conn, server)]
 
 
 def _ports(conn: Connection, server: Server) -> Sequence[Port]:

@@ -13,7 +13,7 @@ from pouta import floating_ips, keypairs, networks, servers, volumes
 from pouta.practice.control import connect_as
 from pouta.practice.folder import Folder
 from tests.campaigns import ground
-from tests.wire import answer_lost, nova_still_shows, recorded
+from tests.wire import answer_lost, nova_still_shows, overtaken, recorded
 
 SMALL = {"image": "cirros", "flavor": "standard.tiny", "key_name": False}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7Cb1Sm9gWw8WVyS5rbXGJmQ9H9hV4cRD4mAa9c4Xj1"
@@ -56,7 +56,7 @@ class TestOneName:
         assert groups_of(conn, web) == [{one.id}]
         servers.add_security_group(conn, "web", other.id)
         assert groups_of(conn, web) == [{one.id, other.id}]
-        with answer_lost("POST", "/action"):
+        with answer_lost("PUT", "/ports/"):
             servers.remove_security_group(conn, "web", one)
         assert groups_of(conn, web) == [{other.id}]
         with pytest.raises(pouta.Ambiguous, match=one.id):
@@ -72,6 +72,33 @@ class TestOneName:
         assert groups_of(conn, web) == [{one.id}] * 2
         servers.remove_security_group(conn, "web", one)
         assert groups_of(conn, web) == [set()] * 2
+
+    def test_no_group_is_lost_when_a_taken_server_is_given_several(self, practice_conn):
+        conn = practice_conn
+        web = servers.launch(conn, "web", **SMALL)
+        many = [conn.network.create_security_group(name=f"group-{i}") for i in range(6)]
+        servers.launch(conn, "web", **SMALL, security_groups=many, exist_ok=True)
+        assert groups_of(conn, web) == [{group.id for group in many}]
+
+    def test_a_group_that_comes_between_stays(self, practice_conn):
+        conn = practice_conn
+        one, other = twins(conn)
+        web = servers.launch(conn, "web", **SMALL)
+        (port,) = conn.network.ports(device_id=web.id)
+        theirs = [*port.security_group_ids, other.id]
+        with overtaken(
+            "PUT", "/ports/", lambda: conn.network.update_port(port, security_groups=theirs)
+        ):
+            servers.add_security_group(conn, web, one)
+        assert groups_of(conn, web) == [{one.id, other.id}]
+
+    def test_a_port_without_port_security_takes_no_group(self, practice_conn):
+        conn = practice_conn
+        web = servers.launch(conn, "web", **SMALL)
+        (port,) = conn.network.ports(device_id=web.id)
+        conn.network.update_port(port, security_groups=[], port_security_enabled=False)
+        with pytest.raises(pouta.Refused, match="no port that takes security groups"):
+            servers.add_security_group(conn, web, "default")
 
     def test_a_server_like_another_is_in_its_network_and_its_groups(self, practice_conn):
         conn, own = practice_conn, networks.default(practice_conn)
