@@ -40,8 +40,9 @@ def is_csc(url: str) -> bool:
 
 
 def is_practice(url: str) -> bool:
-    """Whether this address is on this machine, as the practice cloud's is."""
-    return host(url) in ("127.0.0.1", "localhost", "::1")
+    """Whether a practice cloud logs in at this address; a tunnel to another cloud does not."""
+    here = host(url) in ("127.0.0.1", "localhost", "::1")
+    return here and urlsplit(url).path.split("/")[1:2] == ["practice"]
 
 
 def page(url: str, noun: str, id: str) -> str:

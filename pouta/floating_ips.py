@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from pouta import deletion, known_hosts, networks, prices, quotas, waiting
 from pouta import find as _find
 from pouta.concurrently import each, gather
 from pouta.deletion import Deletion
 from pouta.display import Columns, Table
-from pouta.errors import NotFound, Refused, chore
-from pouta.kinds import FLOATING_IP, PORT, SERVER, id_of
+from pouta.errors import NotFound, Refused, chore, listed
+from pouta.kinds import FLOATING_IP, NETWORK, PORT, SERVER, id_of
 from pouta.made import Made
+from pouta.networks import Ways
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
@@ -71,11 +74,14 @@ def attach(
     """
     wanted = _find.now(conn, FLOATING_IP, address) if address is not None else None
     found = _find.one(conn, SERVER, server)
-    port = ports_of(conn, [found]).get(found.id)
-    if port is None:
-        raise NotFound(f"Server '{found.name}' has no port on a network.", resource=found)
+    ports = ports_of(conn, [found]).get(found.id, [])
+    if not ports:
+        raise NotFound(
+            f"Server '{found.name}' has no IPv4 address that a floating IP can lead to.",
+            resource=found,
+        )
     with Made(conn) as made:
-        ip = connect(made, port, wanted, move=move)
+        ip = connect(made, ports, wanted, move=move)
         wait_until_shown(conn, found, ip)
         known_hosts.tell(ip.floating_ip_address)
         return waiting.fetch(conn, FLOATING_IP, ip)
@@ -115,28 +121,93 @@ def release_of(going: Deletion, ips: Sequence[FloatingIP], gone: Collection[str]
     going.delete(FLOATING_IP, free)
 
 
+@dataclass(frozen=True)
+class Outside:
+    """The external networks, the default first, and which subnets lead to them."""
+
+    networks: Sequence[Network]
+    ways: Ways
+
+
 def connect(
     made: Made,
-    port: Port,
+    ports: Sequence[Port],
     wanted: FloatingIP | None = None,
     *,
-    external: Network | None = None,
+    among: Outside | None = None,
     move: bool = False,
 ) -> FloatingIP:
-    """`wanted`, or a new address from `external`, leads to the port; nothing is waited for.
+    """`wanted`, or a new address, leads to one of a server's ports; nothing is waited for.
+
+    A server that has an address by any of its ports keeps it.
+
+    among: the external networks, where they were asked before.
 
     openstacksdk's `compute.add_floating_ip_to_server` posts an action that Nova has not had since
     2.44; it is Neutron that attaches.
     """
-    conn = made.conn
+    conn, ids = made.conn, [port.id for port in ports]
     if wanted is None:
-        here = next(iter(FLOATING_IP.list(conn, port_id=port.id)), None)
-        return here or allocate(made, port, external)
-    if wanted.port_id == port.id:
+        here = next(iter(FLOATING_IP.list(conn, port_id=ids)), None)
+        return here or allocate(made, ports, among)
+    if wanted.port_id in ids:
         return wanted
     if not move:
         check_free(conn, wanted)
-    return conn.network.update_ip(wanted, port_id=port.id)
+    pool = wanted.floating_network_id
+    target = _target(conn, ports, [pool], among.ways if among else None)
+    with _told_of_routers(conn, target):
+        return conn.network.update_ip(wanted, None, **target.lead)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """An address of a server, and the external network that a floating IP for it comes from."""
+
+    port: Port
+    fixed_ip: dict[str, str]
+    pool: str
+
+    @property
+    def lead(self) -> dict[str, Any]:
+        return {"port_id": self.port.id, "fixed_ip_address": self.fixed_ip["ip_address"]}
+
+
+def _target(
+    conn: Connection, ports: Sequence[Port], pools: Sequence[str], ways: Ways | None
+) -> _Target:
+    """The first that a router leads to; Neutron judges where the project sees no router."""
+    targets = [_Target(port, ip, pool) for pool in pools for port in ports for ip in _ipv4(port)]
+    if len(targets) > 1:
+        ways = networks.ways_out(conn) if ways is None else ways
+        open_ones = [one for one in targets if (one.fixed_ip["subnet_id"], one.pool) in ways]
+        targets = open_ones or targets
+    return targets[0]
+
+
+def _ipv4(port: Port) -> Sequence[dict[str, str]]:
+    return [ip for ip in port.fixed_ips if "." in ip["ip_address"]]
+
+
+@contextmanager
+def _told_of_routers(conn: Connection, target: _Target) -> Iterator[None]:
+    """Neutron's 404 of a port that is there means that no router leads to it."""
+    from openstack.exceptions import NotFoundException
+
+    try:
+        yield
+    except NotFoundException:
+        if not PORT.present(conn, [target.port.id]):
+            raise
+        raise no_way_out(conn, target.port.network_id, [target.pool]) from None
+
+
+def no_way_out(conn: Connection, network: str, pools: Iterable[str]) -> Refused:
+    name, *names = [_find.known_as(conn, NETWORK, id) for id in (network, *pools)]
+    return Refused(
+        f"No router leads from network '{name}' to {listed(names)}, where floating IPs come from.",
+        hint="pouta.networks.ensure_default(conn) makes one for the project's own network.",
+    )
 
 
 def check_free(conn: Connection, ip: FloatingIP) -> None:
@@ -149,15 +220,18 @@ def check_free(conn: Connection, ip: FloatingIP) -> None:
         )
 
 
-def allocate(made: Made, port: Port, external: Network | None = None) -> FloatingIP:
-    """A new address that leads to the port, in one request."""
+def allocate(made: Made, ports: Sequence[Port], among: Outside | None = None) -> FloatingIP:
+    """A new address that leads to one of the ports, in one request."""
     from openstack.exceptions import ConflictException
 
-    pool = external or networks.external(made.conn)
-    if pool is None:
+    conn = made.conn
+    pools = among.networks if among else networks.externals(conn)
+    if not pools:
         raise NotFound("This cloud has no floating IPs.", hint="ePouta: use the private address.")
+    target = _target(conn, ports, [*map(id_of, pools)], among.ways if among else None)
     try:
-        return made.create(FLOATING_IP, floating_network_id=pool.id, port_id=port.id)
+        with _told_of_routers(conn, target):
+            return made.create(FLOATING_IP, floating_network_id=target.pool, **target.lead)
     except ConflictException:
         # Neutron says that the quota is full, not how full it is; that costs a request only now.
         quotas.check(quotas.networks(made.conn), {"floatingip": 1})
@@ -182,14 +256,13 @@ def by_server(conn: Connection, servers: Sequence[Server]) -> dict[str, Sequence
     return {server.id: [ip for ip in led if theirs[ip.port_id] == server.id] for server in servers}
 
 
-def ports_of(conn: Connection, servers: Sequence[Server]) -> dict[str, Port]:
-    """The first port with an IPv4 address of each server, by server ID; see `all_ports_of`."""
-    ports = [
-        port
-        for port in all_ports_of(conn, servers)
-        if any("." in ip["ip_address"] for ip in port.fixed_ips)
-    ]
-    return {port.device_id: port for port in reversed(ports)}
+def ports_of(conn: Connection, servers: Sequence[Server]) -> dict[str, Sequence[Port]]:
+    """The ports with an IPv4 address of each server that has one, by server ID."""
+    ports: dict[str, Sequence[Port]] = {}
+    for port in all_ports_of(conn, servers):
+        if _ipv4(port):
+            ports[port.device_id] = [*ports.get(port.device_id, ()), port]
+    return ports
 
 
 def all_ports_of(conn: Connection, servers: Sequence[Server]) -> Sequence[Port]:
@@ -214,13 +287,18 @@ def wait_until_shown(conn: Connection, server: Server, ip: FloatingIP) -> Server
 
 
 def addresses(server: Server, kind: str | None = None) -> Sequence[str]:
-    """The server's IPv4 addresses; `kind` "fixed" or "floating" narrows them."""
-    return [
-        entry["addr"]
+    """The server's IPv4 addresses, or those of IPv6 where it has no other.
+
+    kind: "fixed" or "floating" narrows them.
+    """
+    entries = [
+        entry
         for entries in (server.addresses or {}).values()
         for entry in entries
-        if entry["version"] == 4 and kind in (None, entry.get("OS-EXT-IPS:type"))
+        if kind in (None, entry.get("OS-EXT-IPS:type"))
     ]
+    version = min((entry["version"] for entry in entries), default=4)
+    return [entry["addr"] for entry in entries if entry["version"] == version]
 
 
 def leads_to(ip: FloatingIP) -> str:

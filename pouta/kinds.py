@@ -175,6 +175,15 @@ class _Snapshots(_Disks["Snapshot"]):
         return f"{told} Volumes made from it need it: {names}.".strip() if names else told
 
 
+# The owners of a router's ports in the networks that it connects: of a plain router, of a
+# distributed one, and of a highly available one, which most production clouds have.
+ROUTER_INTERFACES = (
+    "network:router_interface",
+    "network:router_interface_distributed",
+    "network:ha_router_replicated_interface",
+)
+
+
 @dataclass(frozen=True)
 class _Routers(Kind["Router"]):
     """A router goes once it is unplugged from its networks."""
@@ -182,7 +191,7 @@ class _Routers(Kind["Router"]):
     def delete(self, conn: Connection, id: str) -> None:
         from openstack.exceptions import NotFoundException
 
-        ports = [port for port in PORT.list(conn, device_id=id) if "interface" in port.device_owner]
+        ports = PORT.list(conn, device_id=id, device_owner=ROUTER_INTERFACES)
         for subnet in {address["subnet_id"] for port in ports for address in port.fixed_ips}:
             with suppress(NotFoundException):  # it was unplugged before, and nobody was told
                 conn.network.remove_interface_from_router(id, subnet)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from pouta import clouds, waiting
 from pouta import find as _find
+from pouta.concurrently import gather
 from pouta.display import Columns, Table
 from pouta.errors import Ambiguous, NotFound, chore, listed
-from pouta.kinds import NETWORK, PORT, ROUTER, SUBNET
+from pouta.kinds import NETWORK, PORT, ROUTER, ROUTER_INTERFACES, SUBNET
 from pouta.made import Made, once
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 # docs.csc.fi, read 2026-08-21
 CSC_NAME_SERVERS = ("193.166.4.24", "193.166.4.25")
 SUBNET_RANGE = "192.168.1.0/24"
+
+# Pairs: the ID of a subnet, and of an external network that a router leads from it to.
+Ways: TypeAlias = Collection[tuple[str, str]]
 
 
 @chore("list networks")
@@ -69,10 +73,52 @@ def default(conn: Connection, *, among: Sequence[Network] | None = None) -> Netw
 
 @chore("find the external network")
 def external(conn: Connection, *, among: Sequence[Network] | None = None) -> Network | None:
-    """The network that floating IPs come from; None where there is none, as on ePouta."""
-    seen = [*NETWORK.list(conn, is_router_external=True)] if among is None else among
+    """The network that floating IPs come from; None where there is none, as on ePouta.
+
+    Of several, the one that the cloud marks as its default, or that is called "public".
+
+    Ambiguous when several are left. `GET /v2.0/networks`.
+    """
+    outside = externals(conn, among=among)
+    if len(outside) > 1 and not _is_preferred(outside[0]):
+        raise Ambiguous(
+            f"This cloud has several external networks: {listed(n.name for n in outside)}.",
+            hint="Say which: external=…",
+            resource=outside,
+        )
+    return next(iter(outside), None)
+
+
+def externals(conn: Connection, *, among: Sequence[Network] | None = None) -> Sequence[Network]:
+    """The networks that floating IPs can come from, the default first."""
+    seen = NETWORK.list(conn, is_router_external=True) if among is None else among
     outside = [network for network in seen if network.is_router_external]
-    return next((n for n in outside if n.name == "public"), outside[0] if outside else None)
+    return sorted(outside, key=_is_preferred, reverse=True)
+
+
+def _is_preferred(network: Network) -> bool:
+    return bool(network.is_default) or network.name == "public"
+
+
+def ways_out(conn: Connection) -> Ways:
+    """From which subnet with IPv4 a router leads to which external network, by their IDs.
+
+    Routers of other projects are not seen. `GET /v2.0/ports`, `GET /v2.0/routers`.
+    """
+    ports, routers = gather(
+        lambda: [*PORT.list(conn, device_owner=ROUTER_INTERFACES)], lambda: [*ROUTER.list(conn)]
+    )
+    gateways = {
+        router.id: router.external_gateway_info["network_id"]
+        for router in routers
+        if router.external_gateway_info
+    }
+    return {
+        (address["subnet_id"], gateways[port.device_id])
+        for port in ports
+        for address in port.fixed_ips
+        if port.device_id in gateways and "." in address["ip_address"]
+    }
 
 
 @chore("ensure that the project has a network")
@@ -81,6 +127,7 @@ def ensure_default(
     *,
     subnet_range: str = SUBNET_RANGE,
     dns_nameservers: Sequence[str] | None = None,
+    external: str | Network | None = None,
 ) -> Network:
     """A network with a subnet and a router to the outside is there afterwards.
 
@@ -90,12 +137,17 @@ def ensure_default(
 
     subnet_range: CIDR of the subnet, when one is made.
     dns_nameservers: CSC's on CSC's clouds, none elsewhere.
+    external: the network that the gateway is on, where the cloud has several.
     """
     name = conn.current_project.name
     seen = [*NETWORK.list(conn)]
     own = [n for n in seen if not n.is_router_external and n.project_id == conn.current_project_id]
+    there = default(conn, among=own) if own else None
+    routers = routers_in(conn, there.id) if there else []
+    leads_out = any(router is None or router.external_gateway_info for router in routers)
+    outside = None if leads_out else _outside(conn, external, seen)
     with Made(conn) as made:
-        network = default(conn, among=own) if own else made.create(NETWORK, name=name)
+        network = there or made.create(NETWORK, name=name)
         if not network.subnet_ids:
             servers = dns_nameservers
             if servers is None:
@@ -108,19 +160,31 @@ def ensure_default(
                 cidr=subnet_range,
                 dns_nameservers=[*servers],
             )
-        subnets = waiting.fetch(conn, NETWORK, network).subnet_ids
-        if not _has_router(conn, network):
-            outside = external(conn, among=seen)
-            gateway = {"external_gateway_info": {"network_id": outside.id}} if outside else {}
-            router = made.create(ROUTER, name=name, **gateway)
-            for subnet in subnets:
+            network = waiting.fetch(conn, NETWORK, network)
+        gateway = {"network_id": outside.id} if outside else None
+        if not routers:
+            router = made.create(ROUTER, name=name, external_gateway_info=gateway)
+            for subnet in network.subnet_ids:
                 _plug_in(conn, router, subnet)
+        elif gateway and routers[0]:
+            conn.network.update_router(routers[0], external_gateway_info=gateway)
         return waiting.fetch(conn, NETWORK, network)
 
 
-def _has_router(conn: Connection, network: Network) -> bool:
-    ports = conn.network.ports(network_id=network.id, device_owner="network:router_interface")
-    return any(True for _ in ports)
+def routers_in(conn: Connection, network_id: str) -> Sequence[Router | None]:
+    """The routers in a network; None for one that belongs to another project."""
+    ports = PORT.list(conn, network_id=network_id, device_owner=ROUTER_INTERFACES)
+    ids = {port.device_id for port in ports}
+    seen = {router.id: router for router in ROUTER.present(conn, ids)}
+    return [seen.get(id) for id in ids]
+
+
+def _outside(
+    conn: Connection, wanted: str | Network | None, seen: Sequence[Network]
+) -> Network | None:
+    if isinstance(wanted, str):
+        return _find.pick("external network", wanted, [*externals(conn, among=seen)])
+    return wanted or external(conn, among=seen)
 
 
 def _plug_in(conn: Connection, router: Router, subnet: str) -> None:

@@ -148,6 +148,11 @@ def is_default(conn: Connection, group: SecurityGroup) -> bool:
     return group.name == "default" and group.project_id in (None, conn.current_project_id)
 
 
+def ssh_group(remote_ip: str) -> str:
+    """The group that `ssh_from` makes for an address."""
+    return f"ssh-from-{remote_ip.replace('/', '-')}"
+
+
 def cidr_of(conn: Connection, remote_ip: str) -> str:
     """A CIDR from a CIDR, an address or "my-ip".
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ..kinds import ROUTER_INTERFACES
 from . import catalogue
 from .control import connect_as
 from .folder import Folder
@@ -133,9 +134,8 @@ def empty_network(network: Any, mine: dict[str, str]) -> None:
     for address in network.ips(**mine):
         network.delete_ip(address)
     for router in network.routers(**mine):
-        for port in network.ports(device_id=router.id):
-            if port.device_owner == "network:router_interface":
-                interface(network, router, "remove", {"port_id": port.id})
+        for port in network.ports(device_id=router.id, device_owner=ROUTER_INTERFACES):
+            interface(network, router, "remove", {"port_id": port.id})
         network.delete_router(router)
     for port in network.ports(**mine):
         network.delete_port(port)

@@ -106,19 +106,21 @@ def _look(conn: Connection, server: Server, private_key: str | Path | None, my_i
     private = files.path_of(private_key) if private_key is not None else None
     if private and not files.is_there(private):
         raise InvalidInput(f"There is no file {private}.")
-    port, ips, all_groups, pairs, user, log, external, here = gather(
-        lambda: floating_ips.ports_of(conn, [server]).get(server.id),
+    ports, ips, all_groups, pairs, user, log, outside, here = gather(
+        lambda: floating_ips.all_ports_of(conn, [server]),
         lambda: floating_ips.of_servers(conn, [server]),
         lambda: [*SECURITY_GROUP.list(conn)],
         lambda: [*KEYPAIR.list(conn)],
         lambda: _user(conn, server),
         lambda: _log(conn, server),
-        lambda: networks.external(conn),
+        lambda: networks.externals(conn),
         lambda: _here(conn, my_ip),
     )
     pair = keypairs.of_server(conn, server, pairs)
     if private is None and pair and pair.public_key:
         private = keypairs.private_key_of(pair.public_key)
+    led_to = {ip.port_id for ip in ips}
+    port = next(iter(sorted(ports, key=lambda port: port.id not in led_to)), None)
     ids = {*port.security_group_ids} if port else set()
     return _Facts(
         conn=conn,
@@ -131,7 +133,7 @@ def _look(conn: Connection, server: Server, private_key: str | Path | None, my_i
         user=user,
         log=log,
         floating_ip=next((ip.floating_ip_address for ip in ips), None),
-        has_floating_ips=external is not None,
+        has_floating_ips=bool(outside),
         here=here,
     )
 
@@ -160,15 +162,10 @@ def _floating_ip(facts: _Facts) -> Finding:
     if not facts.has_floating_ips:
         return Finding("address", False, "none", "Wait, or launch it anew: it has no network.")
     remedy = f"pouta.floating_ips.attach(conn, {facts.name!r})"
-    if facts.port and not _has_router(facts.conn, facts.port):
+    if facts.port and not networks.routers_in(facts.conn, facts.port.network_id):
         remedy = f"pouta.networks.ensure_default(conn), for there is no router; then {remedy}"
     private = next(iter(floating_ips.addresses(facts.server)), "no address at all")
     return Finding("address", False, f"no floating IP, only {private}", remedy)
-
-
-def _has_router(conn: Connection, port: Port) -> bool:
-    query = {"network_id": port.network_id, "device_owner": "network:router_interface"}
-    return any(True for _ in conn.network.ports(**query))
 
 
 def _way_in(facts: _Facts) -> Finding:
@@ -180,7 +177,7 @@ def _way_in(facts: _Facts) -> Finding:
     if open_to or (facts.port and facts.port.is_port_security_enabled is False):
         through = f", by group {', '.join(open_to)}" if open_to else ""
         return Finding(check, True, f"port {SSH_PORT} is open to {here}{through}")
-    group = f"ssh-from-{str(here).replace('/', '-')}"
+    group = groups.ssh_group(str(here))
     return Finding(
         check,
         False,

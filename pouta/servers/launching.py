@@ -33,7 +33,6 @@ from pouta.servers.resolving import (
     ready,
     root_there,
     sizes,
-    ssh_group,
     there_already,
 )
 
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from openstack.image.v2.image import Image
     from openstack.network.v2.floating_ip import FloatingIP
     from openstack.network.v2.network import Network
-    from openstack.network.v2.port import Port
     from openstack.network.v2.security_group import SecurityGroup
 
 
@@ -225,9 +223,12 @@ def _prepare(conn: Connection, plan: Resolved) -> None:
     if wish.key_name is None:
         plan.keypair = keypairs.ensure_own(conn, among=plan.keypairs)
     if plan.ssh:
+        name = groups.ssh_group(plan.ssh.remote_ip)
+        if name not in {group.name for group in plan.known_groups}:
+            security.drop_unused(conn, plan.known_groups)
         group = groups.ensure(
             conn,
-            ssh_group(plan.ssh),
+            name,
             rules=[plan.ssh],
             allow_world=wish.allow_world,
             among=plan.known_groups,
@@ -308,18 +309,18 @@ def _connect(made: Made, servers: Sequence[Server], plan: Resolved) -> dict[str,
     """Floating IPs lead to the servers' ports; by server ID."""
     if not plan.wish.floating_ip:
         return {}
-    if plan.external is None:
+    if not plan.outside.networks:
         progress.say("This cloud has no floating IPs (ePouta): use the private address.")
         return {}
     there = {server.id for server in plan.existing.values()}
     ports = states.wait_for_ports(made.conn, servers)
 
-    def lead(port: Port) -> FloatingIP:
-        if plan.address is None and port.device_id not in there:
-            return floating_ips.allocate(made, port, plan.external)
-        return floating_ips.connect(made, port, plan.address, external=plan.external)
+    def lead(server: str) -> FloatingIP:
+        if plan.address is None and server not in there:
+            return floating_ips.allocate(made, ports[server], plan.outside)
+        return floating_ips.connect(made, ports[server], plan.address, among=plan.outside)
 
-    ips = dict(zip(ports, each(lead, ports.values()), strict=True))
+    ips = dict(zip(ports, each(lead, ports), strict=True))
     for id, ip in ips.items():
         if id not in there:
             known_hosts.tell(ip.floating_ip_address)

@@ -21,6 +21,7 @@ from pouta import (
 from pouta import security_groups as groups
 from pouta.concurrently import gather, meet
 from pouta.errors import Ambiguous, InvalidInput, Refused, listed
+from pouta.floating_ips import Outside
 from pouta.kinds import FLOATING_IP, SERVER, SUBNET, VOLUME, checked_tags, pattern
 from pouta.servers import disks, planning
 from pouta.servers.disks import disk_name, root_name
@@ -76,7 +77,7 @@ class Resolved:
     root: Volume | None
     root_size: int | None
     network: Network
-    external: Network | None
+    outside: Outside
     keypairs: Sequence[Keypair]
     keypair: Keypair | None
     ssh: groups.Rule | None
@@ -151,8 +152,8 @@ def _completed(conn: Connection, wish: Wish) -> Wish:
     old = _find.one(conn, SERVER, wish.like)
     # By their IDs, for groups and networks may share their names; of a server that is gone, only
     # the names are known.
-    if port := floating_ips.ports_of(conn, [old]).get(old.id):
-        network, its_groups = str(port.network_id), [*port.security_group_ids]
+    if ports := floating_ips.all_ports_of(conn, [old]):
+        network, its_groups = str(ports[0].network_id), [*ports[0].security_group_ids]
     else:
         network = next(iter(old.addresses or {}), "")
         names = dict.fromkeys(group["name"] for group in old.security_groups or [])
@@ -190,7 +191,7 @@ def _resolve(
         )
     found["room"] = _with_disks_at_rest(conn, names, wish, found["room"])
     seen, pairs, known = found.pop("networks"), found["keypairs"], found["known_groups"]
-    subnets = found.pop("subnets")
+    subnets, ways = found.pop("subnets"), found.pop("ways")
     plan = Resolved(
         **found,
         wish=wish,
@@ -201,7 +202,7 @@ def _resolve(
             if isinstance(wish.network, str)
             else wish.network or networks.default(conn, among=seen)
         ),
-        external=networks.external(conn, among=seen),
+        outside=Outside(networks.externals(conn, among=seen), ways),
         keypair=(
             _find.pick("key pair", wish.key_name, pairs) if isinstance(wish.key_name, str) else None
         ),
@@ -218,6 +219,9 @@ def _resolve(
     _check_room(plan)
     if wish.fixed_ip:
         _check_address(wish.fixed_ip, plan.network, subnets)
+    _check_network(plan)
+    if wish.floating_ip and not plan.existing.keys() >= {*names}:
+        _check_way_out(conn, plan)
     return plan
 
 
@@ -232,6 +236,7 @@ def _look_up(conn: Connection, names: Sequence[str], wish: Wish) -> dict[str, An
         "flavor": lambda: flavors.find(conn, wish.flavor or ""),
         "networks": lambda: networks.list(conn),
         "subnets": lambda: [*SUBNET.list(conn)] if wish.fixed_ip else [],
+        "ways": lambda: networks.ways_out(conn) if wish.floating_ip else (),
         "existing": lambda: _existing(conn, names, taken=wish.exist_ok),
         "known_groups": lambda: groups.list(conn) if wish.security_groups or wish.ssh_from else [],
         "keypairs": lambda: keypairs.list(conn) if wish.key_name is not False else [],
@@ -278,6 +283,41 @@ def _check_address(address: str, network: Network, subnets: Sequence[Subnet]) ->
         )
 
 
+def _check_network(plan: Resolved) -> None:
+    """Whether a server of this network gets an address, and its security groups."""
+    wish, network = plan.wish, plan.network
+    if not network.subnet_ids:
+        raise Refused(
+            f"Network '{network.name}' has no subnet, so a server gets no address there.",
+            hint="pouta.networks.ensure_default(conn) mends the project's own network.",
+        )
+    if network.is_port_security_enabled is False and (wish.security_groups or wish.ssh_from):
+        raise Refused(
+            f"Port security is off in network '{network.name}': security groups do not apply "
+            "there, and nothing is kept out.",
+            hint="Leave out security_groups= and ssh_from=, or choose another network=.",
+        )
+
+
+def _check_way_out(conn: Connection, plan: Resolved) -> None:
+    """Whether a floating IP can lead into the network, as far as this project sees its routers."""
+    network, pools = plan.network, {network.id for network in plan.outside.networks}
+    if plan.address:
+        pools &= {plan.address.floating_network_id}
+    leads = any(
+        (subnet, pool) in plan.outside.ways for subnet in network.subnet_ids for pool in pools
+    )
+    if leads or not pools or network.project_id != conn.current_project_id:
+        return
+    subnets = [*SUBNET.list(conn, network_id=network.id)]
+    if not any(subnet.ip_version == 4 for subnet in subnets):
+        raise Refused(
+            f"Network '{network.name}' has IPv6 only; a floating IP leads to an IPv4 address.",
+            hint="Leave out floating_ip=, or choose another network=.",
+        )
+    raise floating_ips.no_way_out(conn, network.id, pools)
+
+
 def _check_room(plan: Resolved) -> None:
     """Whether the image, or the volume, can be booted on the flavor."""
     image, flavor, size = plan.image, plan.flavor, plan.root_size
@@ -322,14 +362,15 @@ def intent(names: Sequence[str], plan: Resolved) -> planning.Intent:
     free: list[tuple[str, str]] = []
     if wish.key_name is None and not keypairs.own(plan.keypairs):
         free.append(("key pair", "your own key"))
-    if plan.ssh and ssh_group(plan.ssh) not in {group.name for group in plan.known_groups}:
-        free.append(("security group", ssh_group(plan.ssh)))
+    ssh = groups.ssh_group(plan.ssh.remote_ip) if plan.ssh else None
+    if ssh and ssh not in {group.name for group in plan.known_groups}:
+        free.append(("security group", ssh))
     return planning.Intent(
         flavor=plan.flavor,
         boots_from=getattr(plan.image or plan.root, "name", ""),
         servers=missing,
         disks=[(disk, size) for disk, size, there in disks if not there],
-        addresses=len(without_address) if wish.floating_ip is True and plan.external else 0,
+        addresses=len(without_address) if wish.floating_ip is True and plan.outside.networks else 0,
         free=free,
     )
 
@@ -357,10 +398,6 @@ def root_there(plan: Resolved, server: str) -> Volume | None:
     return disks.there_already(
         plan.room.volumes, root_name(server), plan.root_size or 0, None, plan.image
     )
-
-
-def ssh_group(rule: groups.Rule) -> str:
-    return f"ssh-from-{rule.remote_ip.replace('/', '-')}"
 
 
 def _existing(conn: Connection, names: Sequence[str], *, taken: bool) -> dict[str, Server]:

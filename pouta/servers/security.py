@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from pouta import deletion, floating_ips, waiting
 from pouta import find as _find
-from pouta import floating_ips, waiting
 from pouta.concurrently import gather
 from pouta.errors import Refused, chore
-from pouta.kinds import SECURITY_GROUP, SERVER
+from pouta.kinds import CALL, PORT, SECURITY_GROUP, SERVER
 from pouta.made import once
+from pouta.security_groups import ssh_group
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
     from openstack.network.v2.port import Port
     from openstack.network.v2.security_group import SecurityGroup
+
+UNDER_WAY = timedelta(hours=1)  # longer than a launch takes
 
 
 @chore("add security group {group} to server {server}")
@@ -52,6 +56,29 @@ def put(conn: Connection, server: Server, groups: Sequence[SecurityGroup]) -> No
             hint="A port takes them when it has an IP address, and its port security is on.",
         )
     _change(conn, ports, lambda ids: [*dict.fromkeys([*ids, *wanted])])
+
+
+def drop_unused(conn: Connection, known: Sequence[SecurityGroup]) -> None:
+    """Delete the groups that `ssh_from` made for this user's former addresses, and no port has.
+
+    Else each place that a laptop is taken to leaves one, until the quota is full. A group that was
+    changed since it was made stays, and so does one that may be of a launch that is under way.
+    """
+    former = [group for group in known if _is_of_ssh_from(conn, group)]
+    if former:
+        in_use = {id for port in PORT.list(conn) for id in port.security_group_ids}
+        deletion.attempt(conn, SECURITY_GROUP, [g for g in former if g.id not in in_use])
+
+
+def _is_of_ssh_from(conn: Connection, group: SecurityGroup) -> bool:
+    age = datetime.now(UTC) - datetime.fromisoformat(group.created_at)
+    lets_in = [rule for rule in group.security_group_rules if rule["direction"] == "ingress"]
+    return (
+        age > UNDER_WAY
+        and CALL in SECURITY_GROUP.notes(group)
+        and not SECURITY_GROUP.is_others(conn, group)
+        and [ssh_group(rule["remote_ip_prefix"] or "") for rule in lets_in] == [group.name]
+    )
 
 
 def _change(

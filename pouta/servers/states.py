@@ -75,14 +75,14 @@ def is_idle(server: Server) -> bool:
     return SERVER.is_settled(server)
 
 
-def wait_for_ports(conn: Connection, servers: Sequence[Server]) -> dict[str, Port]:
+def wait_for_ports(conn: Connection, servers: Sequence[Server]) -> dict[str, Sequence[Port]]:
     """The servers' ports by server ID, as soon as they are there; none for one in ERROR.
 
     Neutron has the port a second before Nova shows the address. Whether a server failed is asked
     only when its port is late.
     """
 
-    ports: dict[str, Port] = {}
+    ports: dict[str, Sequence[Port]] = {}
     late: Sequence[Server] = ()
     sightings = waiting.Sightings(SERVER.noun, {s.id: s.name for s in servers})
 

@@ -15,7 +15,7 @@ import yaml
 from openstack.connection import Connection
 
 from pouta.practice.control import connect_as
-from pouta.practice.folder import Folder
+from pouta.practice.folder import MARK, Folder
 from pouta.practice.project import own_project
 from tests.campaigns import ground
 from tests.shell import EXAMPLES, Run
@@ -28,6 +28,14 @@ def conn(proxy, practice_conn) -> Iterator[Any]:
     yield through
     proxy.fault = lambda request: None
     through.close()
+
+
+@pytest.fixture
+def real_cloud(practice_conn):
+    """The practice cloud without its mark, as another cloud would be at the end of a tunnel."""
+    plugin = practice_conn.session.auth
+    plugin.auth_url = plugin.auth_url.replace(MARK, "")
+    return practice_conn
 
 
 @pytest.fixture

@@ -234,7 +234,7 @@ def rules_in(conn, group):
 
 class TestMyIp:
     @pytest.fixture
-    def service(self, monkeypatch):
+    def service(self, monkeypatch, real_cloud):
         """A service that tells addresses, on a real socket; what it says can be set."""
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -251,7 +251,6 @@ class TestMyIp:
         server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever).start()
         monkeypatch.setenv("POUTA_MY_IP_URL", f"http://127.0.0.1:{server.server_port}/")
-        monkeypatch.setattr("pouta.clouds.is_practice", lambda url: False)
         yield Handler
         server.shutdown()
         server.server_close()

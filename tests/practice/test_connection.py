@@ -15,7 +15,7 @@ import pytest
 from openstack.config import loader
 
 import pouta
-from pouta.practice.folder import Folder
+from pouta.practice.folder import MARK, Folder
 
 # As Horizon gives it out.
 OPENRC = """\
@@ -181,6 +181,18 @@ def test_an_address_without_its_version(me, openrc):
     openrc.write_text(openrc.read_text().replace("/v3", ""))
     conn = pouta.connect(openrc=openrc, password=me["password"])
     assert conn.current_project_id == me["project_id"]
+
+
+def test_a_cloud_at_the_end_of_a_tunnel_is_no_practice_cloud(practice_conn, home):
+    login = practice_conn.config.config["auth"]
+    address = login["auth_url"].replace(MARK, "")
+    with pytest.warns(UserWarning, match=f"There is no TLS to {address}"):
+        conn = pouta.connect(auth={**login, "auth_url": address})
+    server = pouta.servers.launch(conn, "web", image="cirros", flavor="standard.tiny")
+    assert {cost.per_hour for cost in pouta.billing.estimate(conn)} == {None}
+    with pytest.raises(pouta.PoutaError) as caught:
+        pouta.servers.wait_for_ssh(conn, server, timeout=1)
+    assert "practice" not in str(caught.value)
 
 
 def test_the_clouds_of_a_file(me, tmp_path, monkeypatch):

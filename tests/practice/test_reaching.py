@@ -27,12 +27,6 @@ def said(monkeypatch):
     return sentences
 
 
-@pytest.fixture
-def real_cloud(monkeypatch):
-    """What follows is as on a cloud that has machines."""
-    monkeypatch.setattr("pouta.clouds.is_practice", lambda url: False)
-
-
 def first_failing(findings):
     return next(finding for finding in findings if finding.ok is False)
 

@@ -92,7 +92,7 @@ class Machine:
 
 
 @pytest.fixture
-def machines(tmp_path, home, monkeypatch) -> Iterator[dict[str, Machine]]:
+def machines(tmp_path, home, monkeypatch, real_cloud) -> Iterator[dict[str, Machine]]:
     """By the names of the practice servers that they stand for, which have nobody inside."""
     if os.geteuid() != 0:
         pytest.skip("port 22 is root's")
@@ -108,7 +108,6 @@ def machines(tmp_path, home, monkeypatch) -> Iterator[dict[str, Machine]]:
         program.write_text(WRAPPER.format(known=known, program=shutil.which(name)))
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    monkeypatch.setattr("pouta.clouds.is_practice", lambda url: False)
     monkeypatch.setattr("pouta.images.login_user", lambda conn, server: "root")
     monkeypatch.setattr(reaching, "_address", lambda server, ips: ADDRESSES[server.name])
     (home / ".ssh").mkdir(mode=0o700, exist_ok=True)

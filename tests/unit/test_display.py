@@ -144,7 +144,7 @@ def test_a_name_leads_to_its_page_in_the_dashboard(cloud, kind, page):
 @pytest.mark.parametrize(
     ("cloud", "kind"),
     [
-        ("http://127.0.0.1:5000/v3", kinds.SERVER),
+        ("http://127.0.0.1:5000/practice/v3", kinds.SERVER),
         ("https://pouta.csc.fi.example.org:5001/v3", kinds.SERVER),
         (CPOUTA, kinds.FLAVOR),  # has no page there
     ],

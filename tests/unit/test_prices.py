@@ -80,8 +80,16 @@ def test_what_the_page_does_not_say_has_no_price():
 
 
 def test_the_practice_cloud_shows_cpoutas_prices():
-    for address in ("http://127.0.0.1:5000/v3", "http://localhost/v3", "http://[::1]:5000/v3"):
-        assert prices.for_cloud(address, TODAY) == prices.for_cloud(CPOUTA, TODAY)
+    for here in ("127.0.0.1:5000", "localhost", "[::1]:5000"):
+        for path in ("/practice", "/practice/", "/practice/v3"):
+            known = prices.for_cloud(f"http://{here}{path}", TODAY)
+            assert known == prices.for_cloud(CPOUTA, TODAY)
+
+
+def test_a_cloud_at_the_end_of_a_tunnel_has_no_prices_of_the_practice_cloud():
+    for address in ("http://localhost:5000/v3", "http://localhost/identity", "http://localhost"):
+        assert prices.for_cloud(address, TODAY).flavor("standard.tiny") is None
+    assert not prices.for_cloud("https://cloud.example/practice/v3", TODAY).cloud
 
 
 def test_last_years_prices_are_still_known():

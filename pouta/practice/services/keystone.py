@@ -6,9 +6,10 @@ import os
 import secrets
 import sys
 import threading
+from wsgiref.util import shift_path_info
 
 from .. import catalogue
-from ..folder import ADMIN, MEMBER, PROJECT, REGION, SERVICE, write_private
+from ..folder import ADMIN, MARK, MEMBER, PROJECT, REGION, SERVICE, write_private
 from . import configuration, heat, process
 
 TOKEN_SECONDS = 8 * 3600
@@ -79,7 +80,18 @@ def applications(folder, first_time):
 
     from placement.wsgi import init_application
 
-    return {"identity": identity, "placement": init_application()}
+    return {"identity": marked(identity), "placement": init_application()}
+
+
+def marked(application):
+    """The application at the practice cloud's own path, and without it, as behind a tunnel."""
+
+    def answer(environ, start_response):
+        if f"{environ['PATH_INFO']}/".startswith(f"{MARK}/"):
+            shift_path_info(environ)
+        return application(environ, start_response)
+
+    return answer
 
 
 def keep_tokens_apart():

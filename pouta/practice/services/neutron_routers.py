@@ -40,6 +40,10 @@ class PracticeRouters(
     def get_plugin_description(self):
         return "Routers that route nothing."
 
+    def _get_device_owner(self, context, router=None):
+        """As the routers of most production clouds: highly available."""
+        return constants.DEVICE_OWNER_HA_REPLICATED_INT
+
     def create_floatingip(self, context, floatingip):
         made = super().create_floatingip(
             context, floatingip, initial_status=constants.FLOATINGIP_STATUS_DOWN
