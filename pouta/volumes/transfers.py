@@ -165,8 +165,8 @@ def _forget_tags(conn: Connection, volume: Volume) -> None:
                     thing.delete_metadata_item(conn.block_storage, key)
     except SDKException as error:
         raise Failed(
-            f"Volume '{volume.name}' is in this project now, but it may still have tags of the "
-            f"other project: {what_the_cloud_said(error)}",
+            f"Volume '{volume.name}' is in this project now, with its snapshots, but may still "
+            f"have tags of the other project: {what_the_cloud_said(error)}",
             hint=f"To remove them: volume.delete_metadata_item(conn.block_storage, {TAGS!r}).",
             resource=here,
         ) from error

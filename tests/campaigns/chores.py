@@ -377,7 +377,7 @@ def trial(rehearsal: Rehearsal, strikes: Sequence[Strike], stage: Stage) -> Outc
     if found or not rests:
         stage.before = None
     ended = type(error).__name__ if error else "returned"
-    faults = " + ".join(map(str, strikes))
+    faults = text_of(strikes)
     outcome = Outcome(rehearsal.chore, faults, ended, time.monotonic() - began, weather.hit)
     outcome.wrong = judged(rehearsal, error, found, now, deed, weather.hit)
     if gone := deed.made - ids(now) - too_late(weather.hit):
@@ -573,7 +573,7 @@ def played(rehearsal: Rehearsal, strikes: Sequence[Strike], stage: Stage) -> Out
         return trial(rehearsal, strikes, stage)
     except Exception:  # noqa: BLE001 - it is told
         stage.before = None
-        outcome = Outcome(rehearsal.chore, " + ".join(map(str, strikes)), "not played", 0.0, [])
+        outcome = Outcome(rehearsal.chore, text_of(strikes), "not played", 0.0, [])
         outcome.wrong["not played"] = traceback.format_exc()
         return outcome
 
@@ -663,6 +663,10 @@ def figures(rehearsed: Sequence[Rehearsal], outcomes: Sequence[Outcome]) -> str:
     return "\n".join(rows)
 
 
+def text_of(trial: Sequence[Strike]) -> str:
+    return " + ".join(map(str, trial))
+
+
 def chosen(rehearsal: Rehearsal, given: argparse.Namespace) -> Sequence[Sequence[Strike]]:
     if given.only:
         own = (only.split(": ") for only in given.only)
@@ -676,6 +680,14 @@ def chosen(rehearsal: Rehearsal, given: argparse.Namespace) -> Sequence[Sequence
     random = Random(f"{given.seed}-{rehearsal.chore}")
     random.shuffle(some)
     return some[: max(1, round(len(some) * given.share))]
+
+
+def told_before(file: Path | None) -> list[Outcome]:
+    """What an earlier run has found in order; what it found broken is to be played again."""
+    if file is None or not file.exists():
+        return []
+    earlier = [Outcome(**outcome) for outcome in json.loads(file.read_text())]
+    return [outcome for outcome in earlier if not outcome.wrong]
 
 
 def main() -> int:
@@ -692,32 +704,39 @@ def main() -> int:
     )
     options.add_argument("--only", nargs="*", help='trials again, such as "servers.stop: 4 LOSE"')
     options.add_argument("--workers", type=int, default=WORKERS)
-    options.add_argument("--json", type=Path, help="a file for the outcome")
+    options.add_argument(
+        "--json", type=Path, help="a file for the outcomes; what it has already is not played again"
+    )
     given = options.parse_args()
     named = [*dict.fromkeys(only.partition(":")[0] for only in given.only or ())]
     names = named or given.chores or [*SCENARIOS]
 
     from pouta import practice
 
-    told: list[dict[str, Any]] = []
+    told = [] if given.only else told_before(given.json)
+    known = {(outcome.chore, outcome.faults) for outcome in told}
 
     def tell(outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.wrong:
                 print(outcome, flush=True)
-        told.extend(map(asdict, outcomes))
+        told.extend(outcomes)
         if given.json:  # as far as it is, for it takes long
-            given.json.write_text(json.dumps(told, indent=1))
+            given.json.write_text(json.dumps([asdict(outcome) for outcome in told], indent=1))
+
+    def left(rehearsal: Rehearsal) -> Sequence[Sequence[Strike]]:
+        some = chosen(rehearsal, given)
+        return [trial for trial in some if (rehearsal.chore, text_of(trial)) not in known]
 
     began = time.monotonic()
     with practice.cloud(directory=ground.FOLDER):
         rehearsed = rehearsals(ground.FOLDER, names, given.workers)
         for failed in (one for one in rehearsed if one.wrong):
             print(f"{failed.chore}, with nothing broken: {failed.wrong}", flush=True)
-        ready = [(one, chosen(one, given)) for one in rehearsed if not one.wrong]
-        outcomes = campaign(ground.FOLDER, ready, seed=given.seed, workers=given.workers, tell=tell)
-    print(f"seed {given.seed}, {time.monotonic() - began:.0f} s\n{figures(rehearsed, outcomes)}")
-    return int(any(o.wrong for o in outcomes) or any(one.wrong for one in rehearsed))
+        ready = [(one, left(one)) for one in rehearsed if not one.wrong]
+        campaign(ground.FOLDER, ready, seed=given.seed, workers=given.workers, tell=tell)
+    print(f"seed {given.seed}, {time.monotonic() - began:.0f} s\n{figures(rehearsed, told)}")
+    return int(any(o.wrong for o in told) or any(one.wrong for one in rehearsed))
 
 
 if __name__ == "__main__":

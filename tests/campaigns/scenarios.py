@@ -521,6 +521,7 @@ def _(conn: Connection, there: There) -> None:
         "- volume data",
         "- volume snapshot copy",
     ],
+    says={"with its snapshots": ["+ their volume snapshot copy"]},
 )
 def _(conn: Connection, there: There) -> None:
     volumes.move(conn, "data", there.to, timeout=T)
