@@ -39,6 +39,7 @@ class Claim:
 
 
 Claims = Generator[str | Claim, bool, None]
+Act = Callable[["Run"], Claims]
 Need = Callable[["Run"], str]
 Tell = Callable[[str, str, str], None]
 
@@ -53,7 +54,7 @@ class Part:
     """
 
     name: str
-    act: Callable[[Run], Claims]
+    act: Act
     minutes: float
     makes: str
     servers: int = 0
@@ -65,8 +66,8 @@ class Part:
 PARTS: dict[str, Part] = {}  # in the order of a day
 
 
-def part(name: str, *, minutes: float, makes: str, **more: Any) -> Any:
-    def register(act: Callable[[Run], Claims]) -> Callable[[Run], Claims]:
+def part(name: str, *, minutes: float, makes: str, **more: Any) -> Callable[[Act], Act]:
+    def register(act: Act) -> Act:
         assert name not in PARTS
         PARTS[name] = Part(name, act, minutes, makes, **more)
         return act

@@ -9,9 +9,10 @@ from tests.acceptance.parts import (  # isort: skip
     machines,
     disks,
     copies,
+    costs,
     cluster,
     files,
     ending,
 )
 
-__all__ = ["PARTS", "access", "cluster", "copies", "disks", "ending", "files", "machines"]
+__all__ = ["PARTS", "access", "cluster", "copies", "costs", "disks", "ending", "files", "machines"]

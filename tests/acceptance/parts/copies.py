@@ -55,30 +55,6 @@ def _(run: Run) -> Claims:
 
 
 @part(
-    "delete",
-    minutes=1,
-    makes="nothing",
-    servers=1,
-    addresses=1,
-    gib=1,
-    needs=[needs.disks, needs.server],
-)
-def _(run: Run) -> Claims:
-    conn, web = run.conn, run.web
-    yield "the server and its address are gone, and its volume is not"
-    data = volumes.create(conn, run.name("stays"), 1, tags=[run.tag])
-    volumes.attach(conn, web, data)
-    ports = {port.id for port in conn.network.ports(device_id=web.id)}
-    led = {ip.id for ip in conn.network.ips() if ip.port_id in ports}
-    servers.delete(conn, web, release_floating_ips=True)
-    run.forget_web()
-    same("servers", [one.id for one in conn.compute.servers() if one.id == web.id], [])
-    same("addresses", {ip.id for ip in conn.network.ips()} & led, set())
-    same("the volume", conn.block_storage.get_volume(data.id).status, "available")
-    volumes.delete(conn, data)
-
-
-@part(
     "boot_volume",
     minutes=12,
     makes="a server, its boot volume and a snapshot",
@@ -89,7 +65,6 @@ def _(run: Run) -> Claims:
 )
 def _(run: Run) -> Claims:
     conn = run.conn
-    run.drop_web()
     size = max(images.disk_needed(run.image), BOOT_GIB)
     yield "a server boots from a volume of its own"
     first = servers.launch(
