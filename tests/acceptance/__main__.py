@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 OVERHEAD = 2  # minutes: for looking before, and removing afterwards
+SIGNS = {"+": "LEFT BEHIND", "-": "GONE", "~": "CHANGED"}
 BUSY = "Somebody else at work in this project changes it too: see whose they are."
 
 
@@ -60,7 +63,11 @@ class Report:
 
 
 def say(line: object) -> None:
-    print(line, flush=True)
+    try:
+        print(line, flush=True)
+    except OSError:  # nobody reads it any more, which is as good as Ctrl-C
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for the rest of the process
+        signal.raise_signal(signal.SIGTERM)
 
 
 def main() -> int:
@@ -244,7 +251,7 @@ def tidy(run: Run) -> bool:
     for said in trouble:
         say(f"Not removed: {one_line(said)}")
     for change in changes:
-        say(f"LEFT BEHIND: {change.brief} ({change.key[1]})")
+        say(f"{SIGNS[change.sign]}: {change.brief} ({change.key[1]})")
     for thing in theirs:
         say(f"LEFT BEHIND: {thing} in the other project")
     if changes:
@@ -269,9 +276,10 @@ def keep(run: Run, given: argparse.Namespace) -> None:
     say("Kept, and billed until it is removed:")
     for change in run.ground.changes():
         say(f"  {change.brief} ({change.key[1]})")
-    login = f"--cloud {given.cloud}" if given.cloud else f"--openrc {given.openrc}"
+    login = f"--cloud {given.cloud} " if given.cloud else ""
+    login += f"--openrc {given.openrc} " if given.openrc else ""
     say(f"Its keys are in {run.home}. To remove it:")
-    say(f"  python -m tests.acceptance {login} --remove {run.tag}")
+    say(f"  python -m tests.acceptance {login}--remove {run.tag}")
     say("  and key pairs pouta-… and groups ssh-from-… of this list, which cost nothing, by hand.")
 
 

@@ -66,13 +66,20 @@ class Ground:
     def is_named(self, thing: Any) -> bool:
         return (thing.name or "").startswith(f"{self.tag}-")
 
-    def is_ours(self, thing: Thing) -> bool:
-        """Whether the run made it, of what can carry no tag."""
-        own = keypairs.own([*KEYPAIR.list(self.conn)]) if self.own_keys else None
-        by_key = thing.kind == "key pair" and own is not None and thing.id == own.name
-        by_ssh = thing.kind == "security group" and thing.name == self.ssh_group
-        new = (thing.kind, thing.id) not in self.before
-        return self.is_named(thing) or thing.id in self.ec2_keys or (new and (by_key or by_ssh))
+    def untagged(self) -> Sequence[Thing]:
+        """What the run made that can carry no tag."""
+        own = [pair for pair in KEYPAIR.list(self.conn) if self.own_keys and keypairs.own([pair])]
+        unnamed = {("security group", self.ssh_group), *(("key pair", one.name) for one in own)}
+        return [
+            thing
+            for key, thing in self.now().items()
+            if thing.kind in REMOVED_BY
+            and (
+                self.is_named(thing)
+                or thing.id in self.ec2_keys
+                or (key not in self.before and (thing.kind, thing.name) in unnamed)
+            )
+        ]
 
     def was_there(self, kind: str) -> bool:
         return any(thing.kind == kind for thing in self.before.values())
@@ -144,9 +151,9 @@ def _remove_volumes(ground: Ground) -> None:
 
 
 def _remove_untagged(ground: Ground) -> None:
-    for thing in ground.now().values():
-        if thing.kind in REMOVED_BY and ground.is_ours(thing):
-            REMOVED_BY[thing.kind](ground.conn, thing.id)
+    removals = [partial(REMOVED_BY[one.kind], ground.conn, one.id) for one in ground.untagged()]
+    if trouble := [said for removal in removals if (said := _tried(removal))]:
+        raise pouta.Failed(" ".join(trouble))
 
 
 def _remove_url_key(ground: Ground) -> None:

@@ -187,18 +187,23 @@ def own_home(folder: Path) -> Iterator[None]:
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, or SIGTERM."""
+    """Ctrl-C, SIGTERM, or a terminal that is closed."""
+
+
+ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 class Signals:
-    """Ctrl-C and SIGTERM end a run wherever it is, once; what is done in `held` is not ended."""
+    """Ctrl-C and the like end a run wherever it is, once; what is done in `held` is not ended."""
 
     def __init__(self) -> None:
         self.holding = False
         self.came = False
 
     def __enter__(self) -> Signals:
-        self.before = {one: signal.signal(one, self._on) for one in (signal.SIGINT, signal.SIGTERM)}
+        self.before = {one: signal.signal(one, self._on) for one in ENDING}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -55,11 +55,12 @@ def _(run: Run) -> Claims:
     same("the found one", servers.find(conn, web.name).id, web.id)
     true("it is not listed", web.id in [one.id for one in servers.list(conn)])
 
-    yield f"SSH is open to {run.ssh_from}, and to nobody else"
+    yield f"its own groups open SSH to {run.ssh_from}, and to nobody else"
     ports = [*conn.network.ports(device_id=web.id)]
+    default = {one.id for one in conn.network.security_groups(name="default")}
     sources = {
         rule.remote_ip_prefix
-        for group in {group for port in ports for group in port.security_group_ids}
+        for group in {group for port in ports for group in port.security_group_ids} - default
         for rule in conn.network.security_group_rules(security_group_id=group, direction="ingress")
         if rule.port_range_min == 22
     }
