@@ -138,16 +138,19 @@ def taken(
     folder: Path | None = None,
     since: Inventory | None = None,
     touched: Collection[str] = (),
+    looks: Collection[Look] | None = None,
 ) -> Inventory:
     """All that the project holds; with what a second project holds, and the files of a folder.
 
     since: what was there before only the services `touched` were asked to change something; what
         these cannot change is not looked at again.
+    looks: only what these find.
     """
-    looks = {look for service in touched for look in CHANGED_BY.get(service, LOOKS)}
-    looks = looks if since is not None else {*LOOKS}
+    if looks is None:
+        changed = {look for service in touched for look in CHANGED_BY.get(service, LOOKS)}
+        looks = changed if since is not None else {*LOOKS}
     asked = [(conn, look, "") for look in looks]
-    asked += [(neighbour, look, "their ") for look in looks & NEIGHBOURS if neighbour]
+    asked += [(neighbour, look, "their ") for look in {*looks} & NEIGHBOURS if neighbour]
     with ThreadPoolExecutor(4) as pool:
         things = [thing for part in pool.map(_gathered, asked) for thing in part]
     things += _files(folder) if folder else []
@@ -326,6 +329,10 @@ def _containers(conn: Connection) -> Iterator[Thing]:
     yield Thing("account", "", "", {"for URLs": bool(key)}, {"key": key})
     for container in conn.object_store.containers():
         yield Thing("container", container.name, container.name, {})
+
+
+def _objects(conn: Connection) -> Iterator[Thing]:
+    for container in conn.object_store.containers():
         for held in conn.object_store.objects(container.name):
             name = re.sub(r"/\d{9,}/", "/TIME/", f"{container.name}/{held.name}")
             # Of a large object, a listing has the hash of its manifest, which is another each time.
@@ -372,7 +379,8 @@ KINDS: Mapping[Look, Sequence[str]] = {
     _networks: ["network", "subnet", "router"],
     _ports: ["port"],
     _stacks: ["stack"],
-    _containers: ["account", "container", "object"],
+    _containers: ["account", "container"],
+    _objects: ["object"],
     _logins: ["application credential", "EC2 key"],
 }
 LOOKS = [*KINDS]
@@ -385,7 +393,7 @@ CHANGED_BY: Mapping[str, Sequence[Look]] = {
     "volume": [*_OF_DISKS, _servers, _images],
     "network": [*_OF_NETWORKS, _servers],
     "image": [_images],
-    "object_store": [_containers],
+    "object_store": [_containers, _objects],
     "orchestration": [_stacks, *_OF_DISKS],
     "identity": [_logins],
 }
