@@ -108,6 +108,24 @@ class Deletion:
     ) -> None:
         if error is None and self.left:
             raise self._outcome()
+        if isinstance(error, Exception) and self.gone:
+            raise self._stopped(error) from error
+
+    def _stopped(self, error: Exception) -> BaseException:
+        """What is to be told when the block ended before all was asked for."""
+        told = error if isinstance(error, PoutaError) else explain(error, "delete all of it")
+        if told is None:
+            return error
+        kind = TimedOut if isinstance(told, TimedOut) else Failed
+        stopped = kind(f"{told.message} {self._names_of_gone()}", hint=told.hint)
+        stopped.leftovers = [*self.left, *told.leftovers]
+        return stopped
+
+    def _names_of_gone(self) -> str:
+        more = f" and {len(self.gone) - NAMED} more" if len(self.gone) > NAMED else ""
+        return (
+            f"Gone: {listed(name_of(thing) or id_of(thing) for thing in self.gone[:NAMED])}{more}."
+        )
 
     def _outcome(self) -> BaseException:
         count, (first, *_) = len(self.left), self._problems
@@ -118,9 +136,7 @@ class Deletion:
         verb = "was" if count == 1 else "were"
         message = f"{count} of {count + len(self.gone)} {what} {verb} not deleted."
         if self.gone:
-            more = f" and {len(self.gone) - NAMED} more" if len(self.gone) > NAMED else ""
-            names = listed(name_of(thing) or id_of(thing) for thing in self.gone[:NAMED])
-            message += f" Gone: {names}{more}."
+            message += f" {self._names_of_gone()}"
         outcome = self._class()(message)
         outcome.leftovers = self.left
         outcome.__cause__ = first

@@ -227,6 +227,8 @@ def _filled(
 
     given = inspect.signature(function).bind(*args, **kwargs)
     given.apply_defaults()
+    for name in (name for name, value in given.arguments.items() if value is None):
+        asked = asked.replace(f" {{{name}}}", "")
     return asked.format_map({name: _word(value) for name, value in given.arguments.items()})
 
 

@@ -142,7 +142,7 @@ def download(
         return [one.file for one in wanted]
 
 
-@chore("delete object {name} of container {container}")
+@chore("delete {name} (container {container})")
 def delete(
     conn: Connection, container: str, name: str | None = None, *, all_objects: bool = False
 ) -> None:

@@ -44,7 +44,16 @@ class _Stored(Kind[Place]):
         checked(conn.object_store.delete(url(id)), gone=True)
 
 
+@dataclass(frozen=True)
+class _Homes(_Stored):
+    """Containers of segments: they go when they are empty."""
+
+    def delete(self, conn: Connection, id: str) -> None:
+        delete_if_empty(conn, id)
+
+
 CONTAINER = _Stored("container", "object_store", "container", can_be_busy=False)
+HOME = _Homes("container", "object_store", "container", can_be_busy=False)
 OBJECT = _Stored("object", "object_store", "object", can_be_busy=False)
 
 
@@ -79,8 +88,7 @@ def remove_apart(
         return
     apart -= _needed(going.conn, apart, without={*gone, *apart})
     going.delete(OBJECT, map(Place, sorted(apart)))
-    for home in {Place(place).container for place in apart}:
-        delete_if_empty(going.conn, home)
+    going.delete(HOME, {Place(Place(place).container) for place in apart})
 
 
 def _unfinished(conn: Connection, container: str, names: Collection[str]) -> set[str]:

@@ -82,7 +82,9 @@ def ensure(conn: Connection, container: str) -> bool:
 
 
 def delete_if_empty(conn: Connection, container: str) -> None:
-    conn.object_store.delete(url(container))  # 409 when it is not
+    answer = conn.object_store.delete(url(container))
+    if answer.status_code != 409:  # it is not
+        checked(answer, gone=True)
 
 
 @contextmanager

@@ -84,8 +84,20 @@ def snapshot(
         )
     copy = _volume_snapshots if boots_from_volume(found) else _image
     still = nullcontext() if keep_running else off(conn, found)
-    with still, Made(conn, tags=tags) as made:
-        return copy(made, found, name)
+    taken = None
+    try:
+        with still, Made(conn, tags=tags) as made:
+            taken = copy(made, found, name)
+    except PoutaError as error:
+        if taken is None:
+            raise
+        raise Failed(
+            f"Snapshot '{name}' is there, but server '{found.name}' is not on again: "
+            f"{error.message}",
+            hint=error.hint,
+            resource=taken,
+        ) from error
+    return taken
 
 
 @chore("recreate server {server} on {flavor}")

@@ -212,8 +212,8 @@ def shared(there: There) -> None:
 
 
 def shared_by_neighbour(there: There) -> None:
-    images.upload(there.neighbour, there.folder / "disk.img", "theirs")
-    image = images.share(there.neighbour, "theirs", there.conn.current_project_id)
+    images.upload(there.neighbour, there.folder / "disk.img", "offered")
+    image = images.share(there.neighbour, "offered", there.conn.current_project_id)
     there.image = image.id
 
 
@@ -629,9 +629,9 @@ def _(conn: Connection, there: There) -> None:
     shared_by_neighbour,
     neighbour=True,
     effect=[
-        "+ accepted image theirs",
-        "~ their image theirs: members + accepted",
-        "~ their image theirs: members - pending",
+        "+ accepted image offered",
+        "~ their image offered: members + accepted",
+        "~ their image offered: members - pending",
     ],
 )
 def _(conn: Connection, there: There) -> None:

@@ -331,6 +331,21 @@ class TestSnapshots:
         assert servers.find(practice_conn, "web").status == "ACTIVE"
         assert actions(practice_conn, web)[:2] == ["start", "stop"]
 
+    def test_a_snapshot_is_told_of_when_the_server_cannot_be_started_again(
+        self, practice_conn, web, proxy, conn
+    ):
+        is_action, asked = posts("/action"), itertools.count()
+        proxy.fault = lambda request: (  # after the stop and the image
+            refuse(403) if is_action(request) and next(asked) > 1 else None
+        )
+        with pytest.raises(
+            pouta.Failed, match=r"Snapshot 'kept' is there, but .* not on"
+        ) as caught:
+            servers.snapshot(conn, "web", "kept")
+        assert caught.value.resource.name == "kept"
+        assert "servers.start(conn, 'web')" in caught.value.hint
+        assert [i.name for i in practice_conn.image.images(visibility="private")] == ["kept"]
+
     def test_after_a_refusal_to_make_it_again_it_runs_again(self, practice_conn, proxy, conn):
         servers.launch(practice_conn, "web", **SMALL, boot_volume_size=12)
         proxy.fault = lambda request: refuse(403) if request.method == "DELETE" else None

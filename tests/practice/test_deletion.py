@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pouta
-from pouta import deletion, floating_ips, servers, volumes
+from pouta import deletion, floating_ips, object_store, servers, volumes
 from pouta.kinds import FLOATING_IP, SERVER, SNAPSHOT, VOLUME
 from tests.proxy import LOSE, RESET, Request, once, refuse
 
@@ -94,6 +94,36 @@ class TestNoAnswer:
         with pytest.raises(pouta.Refused, match="HTTP 403"):
             volumes.delete(conn, "data")
         assert names(conn, VOLUME) == {"data"}
+
+
+class TestStopped:
+    """A request in the middle is refused: what is gone is told, and so is what stays."""
+
+    @pytest.fixture
+    def runs(self, conn, tmp_path):
+        for name, size in {"small": 100, "large": 2500}.items():
+            (tmp_path / name).write_bytes(b"x" * size)
+            object_store.upload(conn, tmp_path / name, "runs", segment_size=1000)
+
+    def test_between_objects_and_their_segments(self, conn, proxy, runs):
+        proxy.seen.clear()
+
+        def refuse_what_follows(request):
+            begun = any(one.method == "DELETE" for one in proxy.seen)
+            return refuse(500) if begun and request.method == "GET" else None
+
+        proxy.fault = refuse_what_follows
+        with pytest.raises(pouta.Failed, match="Gone: 'runs/large' and 'runs/small'") as caught:
+            object_store.delete(conn, "runs", all_objects=True)
+        assert "NoneType" not in str(caught.value)
+        proxy.fault = lambda request: None
+        assert not object_store.list(conn, "runs")
+
+    def test_at_the_empty_container_of_the_segments(self, conn, proxy, runs):
+        proxy.fault = lambda r: refuse(403) if deletes("/runs_segments")(r) else None
+        with pytest.raises(pouta.Failed) as caught:
+            object_store.delete(conn, "runs", "large")
+        assert "container 'runs_segments'" in str([*map(str, caught.value.leftovers)])
 
 
 class TestOutOfTime:
