@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ from pouta import find as _find
 from pouta.concurrently import each, gather
 from pouta.deletion import Deletion
 from pouta.display import Columns, Table
-from pouta.errors import NotFound, Refused, chore, listed
-from pouta.kinds import FLOATING_IP, NETWORK, PORT, SERVER, id_of
+from pouta.errors import NotFound, Refused, chore
+from pouta.kinds import FLOATING_IP, PORT, SERVER, id_of
 from pouta.made import Made
 from pouta.networks import Ways
 
@@ -156,8 +155,7 @@ def connect(
         check_free(conn, wanted)
     pool = wanted.floating_network_id
     target = _target(conn, ports, [pool], among.ways if among else None)
-    with _told_of_routers(conn, target):
-        return conn.network.update_ip(wanted, None, **target.lead)
+    return conn.network.update_ip(wanted, None, **target.lead)
 
 
 @dataclass(frozen=True)
@@ -189,27 +187,6 @@ def _ipv4(port: Port) -> Sequence[dict[str, str]]:
     return [ip for ip in port.fixed_ips if "." in ip["ip_address"]]
 
 
-@contextmanager
-def _told_of_routers(conn: Connection, target: _Target) -> Iterator[None]:
-    """Neutron's 404 of a port that is there means that no router leads to it."""
-    from openstack.exceptions import NotFoundException
-
-    try:
-        yield
-    except NotFoundException:
-        if not PORT.present(conn, [target.port.id]):
-            raise
-        raise no_way_out(conn, target.port.network_id, [target.pool]) from None
-
-
-def no_way_out(conn: Connection, network: str, pools: Iterable[str]) -> Refused:
-    name, *names = [_find.known_as(conn, NETWORK, id) for id in (network, *pools)]
-    return Refused(
-        f"No router leads from network '{name}' to {listed(names)}, where floating IPs come from.",
-        hint="pouta.networks.ensure_default(conn) makes one for the project's own network.",
-    )
-
-
 def check_free(conn: Connection, ip: FloatingIP) -> None:
     """Refuse an address that another server answers at: it would go dark without a word."""
     if ip.port_id:
@@ -230,8 +207,7 @@ def allocate(made: Made, ports: Sequence[Port], among: Outside | None = None) ->
         raise NotFound("This cloud has no floating IPs.", hint="ePouta: use the private address.")
     target = _target(conn, ports, [*map(id_of, pools)], among.ways if among else None)
     try:
-        with _told_of_routers(conn, target):
-            return made.create(FLOATING_IP, floating_network_id=target.pool, **target.lead)
+        return made.create(FLOATING_IP, floating_network_id=target.pool, **target.lead)
     except ConflictException:
         # Neutron says that the quota is full, not how full it is; that costs a request only now.
         quotas.check(quotas.networks(made.conn), {"floatingip": 1})

@@ -22,7 +22,7 @@ from pouta import security_groups as groups
 from pouta.concurrently import gather, meet
 from pouta.errors import Ambiguous, InvalidInput, Refused, listed
 from pouta.floating_ips import Outside
-from pouta.kinds import FLOATING_IP, SERVER, SUBNET, VOLUME, checked_tags, pattern
+from pouta.kinds import FLOATING_IP, NETWORK, SERVER, SUBNET, VOLUME, checked_tags, pattern
 from pouta.servers import disks, planning
 from pouta.servers.disks import disk_name, root_name
 
@@ -197,11 +197,7 @@ def _resolve(
         wish=wish,
         ssh=ssh,
         root_size=_root_size(wish, found["image"], found["flavor"]),
-        network=(
-            _find.pick("network", wish.network, seen)
-            if isinstance(wish.network, str)
-            else wish.network or networks.default(conn, among=seen)
-        ),
+        network=_network(conn, wish.network, seen),
         outside=Outside(networks.externals(conn, among=seen), ways),
         keypair=(
             _find.pick("key pair", wish.key_name, pairs) if isinstance(wish.key_name, str) else None
@@ -223,6 +219,15 @@ def _resolve(
     if wish.floating_ip and not plan.existing.keys() >= {*names}:
         _check_way_out(conn, plan)
     return plan
+
+
+def _network(conn: Connection, wanted: str | Network | None, seen: Sequence[Network]) -> Network:
+    if wanted is None:
+        return networks.default(conn, among=seen)
+    if isinstance(wanted, str):
+        return _find.pick(NETWORK.noun, wanted, [*seen])
+    # As it is now: a subnet may have come since the resource was fetched.
+    return next((network for network in seen if network.id == wanted.id), wanted)
 
 
 def _look_up(conn: Connection, names: Sequence[str], wish: Wish) -> dict[str, Any]:
@@ -315,7 +320,12 @@ def _check_way_out(conn: Connection, plan: Resolved) -> None:
             f"Network '{network.name}' has IPv6 only; a floating IP leads to an IPv4 address.",
             hint="Leave out floating_ip=, or choose another network=.",
         )
-    raise floating_ips.no_way_out(conn, network.id, pools)
+    names = [one.name for one in plan.outside.networks if one.id in pools]
+    raise Refused(
+        f"No router leads from network '{network.name}' to {listed(names)}, where floating IPs "
+        "come from.",
+        hint="pouta.networks.ensure_default(conn) makes one for the project's own network.",
+    )
 
 
 def _check_room(plan: Resolved) -> None:

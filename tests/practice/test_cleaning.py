@@ -199,7 +199,7 @@ class TestKeptBack:
             plug = made.create(PORT, name="plug", network_id=lan.id)
             outside = pouta.networks.external(conn)
             ip = made.create(FLOATING_IP, floating_network_id=outside.id)
-        own = pouta.floating_ips.ports_of(conn, [keeper])[keeper.id]
+        (own,) = pouta.floating_ips.ports_of(conn, [keeper])[keeper.id]
         conn.compute.create_server_interface(keeper, port_id=plug.id)
         conn.network.update_ip(ip, port_id=own.id)
         pouta.servers.launch(conn, "web", **SMALL, tags=["run-7"])

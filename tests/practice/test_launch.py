@@ -509,7 +509,7 @@ def test_a_network_without_a_router_is_told_how_to_get_one(practice_conn):
     practice_conn.network.create_subnet(
         name="lonely", network_id=network.id, ip_version=4, cidr="10.9.0.0/24"
     )
-    with pytest.raises(pouta.Refused, match="has no router") as caught:
+    with pytest.raises(pouta.Refused, match="No router leads from network 'lonely'") as caught:
         pouta.servers.launch(
             practice_conn, "web", **SMALL, key_name=False, network="lonely", floating_ip=True
         )

@@ -81,10 +81,10 @@ class TestRouters:
         conn = practice_conn
         inner = network_of(conn, "inner", "10.9.0.0/24")
         web = servers.launch(conn, "web", **SMALL, network="inner")
-        with pytest.raises(pouta.Refused, match="No router leads from network 'inner' to 'public'"):
+        with pytest.raises(pouta.Refused, match="no router"):
             floating_ips.attach(conn, web)
         free = conn.network.create_ip(floating_network_id=networks.external(conn).id)
-        with pytest.raises(pouta.Refused, match="No router leads from network 'inner' to 'public'"):
+        with pytest.raises(pouta.Refused, match="no router"):
             floating_ips.attach(conn, web, free)
         assert [ip.id for ip in conn.network.ips()] == [free.id]
         assert inner.id != networks.default(conn).id
@@ -104,7 +104,7 @@ class TestRouters:
     def test_an_address_of_a_network_that_no_router_leads_to(self, practice_conn, second_outside):
         conn = practice_conn
         free = conn.network.create_ip(floating_network_id=second_outside.id)
-        with pytest.raises(pouta.Refused, match="to 'campus'"):
+        with pytest.raises(pouta.Refused, match=r"No router leads from .* to 'campus'"):
             servers.launch(conn, "web", **SMALL, floating_ip=free)
         assert [*conn.compute.servers()] == []
 
