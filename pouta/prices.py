@@ -92,9 +92,9 @@ def for_cloud(auth_url: str, on: date | None = None, path: Path | None = None) -
     For a cloud or a day without known prices, every price is None and `note` says why.
     """
     tables = load(path)
-    host = "practice" if clouds.is_practice(auth_url) else clouds.host(auth_url)
-    day = on or date.today()
-    cloud = next((name for name, hosts in tables["clouds"].items() if host in hosts), "")
+    host, day = clouds.host(auth_url), on or date.today()
+    named = {host, "practice"} if clouds.is_practice(auth_url) else {host}
+    cloud = next((name for name, hosts in tables["clouds"].items() if named & {*hosts}), "")
     if not cloud:
         return Prices(note=f"No prices are known for the cloud at {host or auth_url!r}.")
     begun = [period for period in tables["periods"] if period["valid_from"] <= day]

@@ -215,9 +215,10 @@ def _resolve(
     _check_room(plan)
     if wish.fixed_ip:
         _check_address(wish.fixed_ip, plan.network, subnets)
-    _check_network(plan)
-    if wish.floating_ip and not plan.existing.keys() >= {*names}:
-        _check_way_out(conn, plan)
+    if not plan.existing.keys() >= {*names}:
+        _check_network(plan)
+        if wish.floating_ip:
+            _check_way_out(conn, plan)
     return plan
 
 

@@ -252,7 +252,7 @@ class TestUnasked:
     def test_an_address_that_leads_to_another_server_by_then_stays(self, conn, proxy, address):
         """Nova shows the address on `web` for a while; Neutron knows better."""
         other = servers.launch(conn, "other", **SMALL)
-        port = floating_ips.ports_of(conn, [other])[other.id]
+        (port,) = floating_ips.ports_of(conn, [other])[other.id]
 
         def move(request: Request) -> None:
             if deletes("/servers/")(request):
